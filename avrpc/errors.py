@@ -1,0 +1,215 @@
+"""What can go wrong, and what it means for the caller.
+
+    AvrpcError
+    ├── SchemaError               a file in schemas/, or a protocol's text, is not what it should be
+    ├── ConnectFailed             no connection came about; nothing was sent but the handshake
+    │   ├── ConnectTimeout        ... within the timeout (also a trio.TooSlowError)
+    │   ├── NotAvrpc              something answered, and it does not speak this protocol
+    │   ├── IncompatibleProtocol  the two ends' protocols differ
+    │   └── ConnectionRefused     the peer refused the handshake, and said why
+    ├── ConnectionLost            the connection ended under a call (also trio.BrokenResourceError)
+    ├── ConnectionClosed          this end closed it before the call (also trio.ClosedResourceError)
+    ├── Unavailable               the peer takes no new calls (it is shutting down, or full)
+    ├── UnknownMessage            the peer's protocol has no such message
+    ├── IncompatibleMessage       both have it, and the two versions do not fit
+    ├── InvalidValue              a value does not fit its schema (also a ValueError)
+    ├── LimitExceeded             a value or a count is beyond a limit that one side set
+    ├── CallCancelled             the peer ended the call as cancelled, though nobody here asked
+    ├── DeadlineExceeded          the call's time is up (also a trio.TooSlowError)
+    └── RemoteError               the handler failed
+        ├── DeclaredError         ... with an error of the protocol: base of Protocol.errors.*
+        └── InternalError         ... with anything else; the peer logged it under ``error_id``
+
+Every error has ``maybe_executed``: whether the peer's handler may have begun to run. Where it is
+False, the same call can be made again without running twice. No group among them: what
+leaves a public function is one plain exception, unless the caller's own nursery made a group.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import trio
+
+
+class AvrpcError(Exception):
+    """Base of every error of this library.
+
+    Attributes:
+        maybe_executed: False where the peer's handler has certainly not begun; True where it may
+            have, or has.
+    """
+
+    maybe_executed: bool = False
+
+
+class SchemaError(AvrpcError, ValueError):
+    """An interface file or text is not valid. Mend the text; trying again can't help.
+
+    Attributes:
+        source: The file, or where the text came from.
+        path: JSON path of the place, such as ``$.messages.watch.request[0].type``.
+    """
+
+    def __init__(self, problem: str, *, source: str = "", path: str = "") -> None:
+        where = ": ".join(part for part in (source, path) if part)
+        super().__init__(f"{where}: {problem}" if where else problem)
+        self.problem = problem
+        self.source = source
+        self.path = path
+
+
+class ConnectFailed(AvrpcError):
+    """No connection came about. Nothing ran at the peer; trying again may help."""
+
+
+class ConnectTimeout(ConnectFailed, trio.TooSlowError):
+    """The connection was not ready within the timeout given to `connect`."""
+
+
+class NotAvrpc(ConnectFailed):
+    """Something answered at the address, and it does not speak avrpc. Check the address."""
+
+
+class IncompatibleProtocol(ConnectFailed):
+    """The two ends hold protocols that do not fit; the text names the first difference.
+
+    Trying again can't help until one side has another version.
+    """
+
+
+class ConnectionRefused(ConnectFailed):
+    """The peer refused the handshake.
+
+    Attributes:
+        code: The peer's number for why (PROTOCOL.md lists them).
+    """
+
+    def __init__(self, text: str, *, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class ConnectionLost(AvrpcError, trio.BrokenResourceError):
+    """The connection ended while a call was open, or had ended before one was made.
+
+    Every call on it ends so. A new connection may help; whether the call may be repeated,
+    ``maybe_executed`` tells.
+    """
+
+    def __init__(self, text: str, *, maybe_executed: bool) -> None:
+        super().__init__(text)
+        self.maybe_executed = maybe_executed
+
+
+class ConnectionClosed(AvrpcError, trio.ClosedResourceError):
+    """The client was closed (its ``async with`` was left) before the call was made."""
+
+
+class Unavailable(AvrpcError):
+    """The peer takes no new calls: it is draining, or too busy. The call has not run."""
+
+
+class UnknownMessage(AvrpcError):
+    """The protocol has no message of that name. Nothing was run."""
+
+
+class IncompatibleMessage(AvrpcError):
+    """Both ends have the message, and their versions of it do not fit. Nothing was sent."""
+
+
+class InvalidValue(AvrpcError, ValueError):
+    """A value does not fit its schema.
+
+    Raised at the end that gave the value, before anything is sent: the call, if there is one,
+    goes on. Raised for a value that *came*, it ends that call; the connection stands.
+
+    Attributes:
+        path: Where in the value, from the message or type that holds it: ``echo.tick.price``.
+    """
+
+    def __init__(self, problem: str, *, path: str = "", maybe_executed: bool = False) -> None:
+        super().__init__(problem)
+        self.path = path
+        self.maybe_executed = maybe_executed
+
+
+class LimitExceeded(AvrpcError):
+    """Something is larger, or there is more of it, than a limit allows; the text names both."""
+
+    def __init__(self, text: str, *, maybe_executed: bool = False) -> None:
+        super().__init__(text)
+        self.maybe_executed = maybe_executed
+
+
+class CallCancelled(AvrpcError):
+    """The peer ended the call as cancelled, and nobody at this end had asked for it."""
+
+    def __init__(self, text: str, *, maybe_executed: bool = True) -> None:
+        super().__init__(text)
+        self.maybe_executed = maybe_executed
+
+
+class DeadlineExceeded(AvrpcError, trio.TooSlowError):
+    """The call's time is up, by a limit other than the caller's own cancel scope.
+
+    A trio deadline of the caller's ends the call as trio does it; this is raised for an explicit
+    ``timeout`` and for a limit that the peer set.
+    """
+
+    def __init__(self, text: str, *, maybe_executed: bool = True) -> None:
+        super().__init__(text)
+        self.maybe_executed = maybe_executed
+
+
+class RemoteError(AvrpcError):
+    """The handler at the peer ran and failed.
+
+    Attributes:
+        name: Full name of the declared error, or of the failure's kind.
+    """
+
+    maybe_executed = True
+
+    def __init__(self, text: str, *, name: str = "") -> None:
+        super().__init__(text)
+        self.name = name
+
+
+class DeclaredError(RemoteError):
+    """An error that the protocol declares; each has its own class below ``Protocol.errors``.
+
+    A handler raises one with its fields as keywords, and the caller catches it by the same class:
+    ``raise Quotes.errors.UnknownSymbol(symbol="X")``. A field is an attribute too, unless
+    `Exception` uses the name; ``fields`` has them all.
+
+    Attributes:
+        fields: The error's fields by name, as a dict.
+    """
+
+    full_name: ClassVar[str] = ""
+
+    def __init__(self, **fields: Any) -> None:
+        given = ", ".join(f"{name}={value!r}" for name, value in fields.items())
+        super().__init__(f"{self.full_name}({given})", name=self.full_name)
+        self.fields = fields
+        for name, value in fields.items():
+            if not hasattr(BaseException, name) and name not in _RESERVED:
+                setattr(self, name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_declared, (type(self), self.fields)
+
+
+class InternalError(RemoteError):
+    """The handler failed with something that its message does not declare.
+
+    What it was stands in the peer's log, under the id in the text; the peer tells nothing else.
+    """
+
+
+def _rebuild_declared(cls: type[DeclaredError], fields: dict[str, Any]) -> DeclaredError:
+    return cls(**fields)
+
+
+_RESERVED = frozenset({"fields", "full_name", "maybe_executed", "name"})

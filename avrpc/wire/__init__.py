@@ -1,0 +1,64 @@
+"""The protocol without IO: bytes in, events out; events in, bytes out (PROTOCOL.md is its law).
+
+For those who bring their own IO. It knows no sockets, clock, randomness, logging or schemas:
+
+    connection  one connection at one end; begin here
+    incoming    frames in, made into events          outgoing   frames out, into one buffer
+    states      the two tables that rule it          calls      the open calls, limits
+    credit      flow control                         pieces     values larger than a frame
+    frames      kinds, flags, header                 packs      the handshake's framing
+    events      what is reported                     codes      why things end
+    primitives  longs, strings and maps in Avro's binary form
+"""
+
+from avrpc.wire.calls import MessageShape, WireLimits
+from avrpc.wire.codes import GoawayCode, LocalError, ProtocolError, StatusCode
+from avrpc.wire.connection import Connection
+from avrpc.wire.events import (
+    CallReceived,
+    CancelReceived,
+    CreditReceived,
+    EndReceived,
+    ErrorReceived,
+    Event,
+    GoawayReceived,
+    ItemsReceived,
+    PackReceived,
+    PeerViolated,
+    PongReceived,
+    ResultReceived,
+    StatusReceived,
+    ValueTooLarge,
+)
+from avrpc.wire.outgoing import Outgoing
+from avrpc.wire.pieces import AssemblyBudget
+from avrpc.wire.states import CallState, ConnectionState, Role
+
+__all__ = [
+    "AssemblyBudget",
+    "CallReceived",
+    "CallState",
+    "CancelReceived",
+    "Connection",
+    "ConnectionState",
+    "CreditReceived",
+    "EndReceived",
+    "ErrorReceived",
+    "Event",
+    "GoawayCode",
+    "GoawayReceived",
+    "ItemsReceived",
+    "LocalError",
+    "MessageShape",
+    "Outgoing",
+    "PackReceived",
+    "PeerViolated",
+    "PongReceived",
+    "ProtocolError",
+    "ResultReceived",
+    "Role",
+    "StatusCode",
+    "StatusReceived",
+    "ValueTooLarge",
+    "WireLimits",
+]

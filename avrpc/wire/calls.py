@@ -1,0 +1,157 @@
+"""The calls of one connection, as both its directions see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from avrpc.wire.codes import LocalError
+from avrpc.wire.credit import Credit
+from avrpc.wire.frames import Kind
+from avrpc.wire.pieces import Assembly, AssemblyBudget, OutgoingValue
+from avrpc.wire.primitives import encode_long
+from avrpc.wire.states import CallState, Role, next_call_state
+
+# How many ended calls a server remembers of those to which something may still be under way.
+MAX_LATE_CALLS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class WireLimits:
+    """What one end accepts, as it announces it in the handshake. DESIGN.md has the reasons.
+
+    The defaults are PROTOCOL.md's: what counts where a peer announces nothing.
+    """
+
+    max_frame_bytes: int = 64 * 1024
+    max_message_bytes: int = 4 * 1024 * 1024
+    window_bytes: int = 256 * 1024
+    max_calls: int = 1024
+    max_streamed_calls: int = 100
+    max_values_in_pieces: int = 8
+    max_metadata_bytes: int = 8 * 1024
+
+
+class MessageShape(NamedTuple):
+    """All that the wire needs to know of a message.
+
+    Attributes:
+        streams_request: Whether the client sends items.
+        streams_response: Whether the server sends items.
+        max_value_bytes: The largest value (parameters, result, error, item) that this end takes.
+    """
+
+    streams_request: bool
+    streams_response: bool
+    max_value_bytes: int
+
+    @property
+    def streams(self) -> bool:
+        return self.streams_request or self.streams_response
+
+
+class Call:
+    """One open call. Direction and credit are told apart by who sends, not by who we are."""
+
+    __slots__ = ("assembly", "credit", "encoded_id", "id", "leaving", "shape", "state")
+
+    def __init__(
+        self, call_id: int, shape: MessageShape, client_window: int, server_window: int
+    ) -> None:
+        self.id = call_id
+        self.encoded_id = encode_long(call_id)
+        self.shape = shape
+        self.state = CallState.REQUESTING if shape.streams_request else CallState.WAITING
+        self.credit: dict[Role, Credit] = {}
+        """By sender; absent in a direction that does not stream."""
+        if shape.streams_request:
+            self.credit[Role.CLIENT] = Credit(server_window)
+        if shape.streams_response:
+            self.credit[Role.SERVER] = Credit(client_window)
+        self.leaving: OutgoingValue | None = None
+        self.assembly: Assembly | None = None
+
+
+class LateCall(NamedTuple):
+    """What may still come on a call that has ended: PROTOCOL.md, "The end of a call"."""
+
+    credit: Credit | None
+    assembling: Kind | None
+
+
+class CallTable:
+    """The open calls, and as much of the ended ones as the rules need.
+
+    Args:
+        role: Which end this is.
+        limits: What this end accepts.
+        budget: Counts the half values of a whole server.
+    """
+
+    def __init__(self, role: Role, limits: WireLimits, budget: AssemblyBudget) -> None:
+        self.role = role
+        self.limits = limits
+        self.peer_limits = WireLimits()
+        self.budget = budget
+        self.shapes: Sequence[MessageShape] = ()
+        self.last_id = 0
+        self.streamed = 0
+        self.assembling = 0
+        self.late: dict[int, LateCall] = {}
+        self._calls: dict[int, Call] = {}
+        self.get = self._calls.get
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(self._calls.values())
+
+    def __getitem__(self, call_id: int) -> Call:
+        try:
+            return self._calls[call_id]
+        except KeyError:
+            raise LocalError(f"call {call_id} is not open") from None
+
+    def open(self, call_id: int, shape: MessageShape) -> Call:
+        """Add the call with the next id."""
+        ours, theirs = self.limits.window_bytes, self.peer_limits.window_bytes
+        if self.role is Role.SERVER:
+            ours, theirs = theirs, ours
+        call = Call(call_id, shape, client_window=ours, server_window=theirs)
+        self._calls[call_id] = call
+        self.last_id = call_id
+        self.streamed += shape.streams
+        return call
+
+    def move(self, call: Call, sender: Role, kind: Kind) -> None:
+        """Let a frame take its effect on the state of a call; at the end, forget the call."""
+        state = next_call_state(call.state, sender, kind)
+        if state is CallState.ENDED:
+            self.remove(call)
+        call.state = state
+
+    def remove(self, call: Call) -> None:
+        """Forget a call and its half values."""
+        assembling = call.assembly.kind if call.assembly else None
+        if self.role is Role.SERVER and (call.state is CallState.REQUESTING or assembling):
+            self.late[call.id] = LateCall(call.credit.get(Role.CLIENT), assembling)
+            if len(self.late) > MAX_LATE_CALLS:
+                del self.late[next(iter(self.late))]
+        self.drop_assembly(call)
+        del self._calls[call.id]
+        self.streamed -= call.shape.streams
+
+    def start_assembly(self, call: Call, kind: Kind) -> Assembly:
+        """Begin to put a value together."""
+        call.assembly = Assembly(kind, call.shape.max_value_bytes, self.budget)
+        self.assembling += 1
+        return call.assembly
+
+    def drop_assembly(self, call: Call) -> None:
+        """End the putting together, done or not."""
+        if call.assembly is not None:
+            call.assembly.discard()
+            call.assembly = None
+            self.assembling -= 1

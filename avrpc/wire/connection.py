@@ -1,0 +1,220 @@
+"""One connection, without its socket: bytes in, events out; calls in, bytes out.
+
+The life of a connection (`ConnectionState`) begins with one or two handshake packs each way, which
+this module delivers and sends without knowing what is in them. After each, nothing is parsed until
+the owner has decided: `again`, `native` or `close`. From `native` on both ends speak frames, and
+`outgoing` is there to send them.
+
+    connection = Connection(Role.SERVER)
+    for event in connection.receive_data(received): ...
+    connection.send_pack(0, answer)
+    connection.native(peer_limits, shapes)
+    connection.outgoing.result(call_id, value)
+    sent = sock.send(connection.data_to_send())
+    connection.sent(sent)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from avrpc.wire.calls import CallTable, MessageShape, WireLimits
+from avrpc.wire.codes import GoawayCode, LocalError, ProtocolError
+from avrpc.wire.events import Event, PackReceived, PeerViolated
+from avrpc.wire.incoming import Incoming
+from avrpc.wire.outgoing import Outgoing
+from avrpc.wire.packs import encode_pack, parse_pack
+from avrpc.wire.pieces import AssemblyBudget
+from avrpc.wire.states import ConnectionState, Role, Step, next_connection_state
+
+# A first request carries no text, and fits easily; everything else in a handshake may carry one.
+MAX_FIRST_PACK_BYTES = 16 * 1024
+MAX_TEXT_PACK_BYTES = 288 * 1024
+
+_HANDSHAKE = frozenset({ConnectionState.HELLO, ConnectionState.HELLO_AGAIN})
+_OPEN = frozenset({ConnectionState.NATIVE, ConnectionState.DRAINING})
+
+
+class Connection:
+    """The rules of one connection, at one end.
+
+    Args:
+        role: Which end this is.
+        limits: What this end accepts. It must be what the handshake announces.
+        budget: Shared by the connections of a server; by default a connection's own.
+
+    Attributes:
+        outgoing: Sends frames, once `native` was called.
+        state: Where in its life the connection is.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        limits: WireLimits | None = None,
+        budget: AssemblyBudget | None = None,
+    ) -> None:
+        self.role = role
+        self.limits = limits or WireLimits()
+        self.state = ConnectionState.HELLO
+        self._calls = CallTable(role, self.limits, budget or AssemblyBudget())
+        self.outgoing = Outgoing(self._calls)
+        self._incoming = Incoming(self._calls, self.outgoing)
+        # Bytes of a frame or pack that is not complete: joined only when there are enough of
+        # them, so that bytes that trickle in are not copied again and again.
+        self._chunks: list[bytes] = []
+        self._have = 0
+        self._need = 0
+
+    # Bytes in ...
+
+    def receive_data(self, data: bytes) -> list[Event]:
+        """Take bytes from the peer, in whatever chunks they come, and tell what they mean.
+
+        Never raises for what a peer sends: a violation is the last event, `PeerViolated`, with a
+        GOAWAY for it in the bytes to send where one can be sent. After it, and after `close`,
+        bytes are ignored.
+        """
+        if self.state is ConnectionState.CLOSED:
+            return []
+        if self._chunks:
+            self._chunks.append(data)
+            self._have += len(data)
+            if self._have < self._need:
+                return []
+            data = b"".join(self._chunks)
+            self._chunks = []
+        events: list[Event] = []
+        position = 0
+        try:
+            if self.state in _OPEN:
+                position = self._receive_frames(data, events)
+            elif self.state in _HANDSHAKE:
+                position = self._receive_pack(data, events)
+            else:
+                self._need = 0
+        except ProtocolError as error:
+            events.append(self._violated(error))
+            return events
+        if position < len(data):
+            self._chunks = [data[position:]]
+            self._have = len(data) - position
+        return events
+
+    @property
+    def held(self) -> bytes:
+        """Received and not yet understood: for telling what it was that came."""
+        return b"".join(self._chunks)
+
+    def _receive_frames(self, data: bytes, events: list[Event]) -> int:
+        position = self._incoming.parse(data, 0, events)
+        self._need = self._incoming.needed
+        if self._incoming.peer_goaway and self.state is ConnectionState.NATIVE:
+            self._step(Step.GOAWAY)
+        return position
+
+    def _receive_pack(self, data: bytes, events: list[Event]) -> int:
+        first = self.role is Role.SERVER and self.state is ConnectionState.HELLO
+        parsed = parse_pack(data, MAX_FIRST_PACK_BYTES if first else MAX_TEXT_PACK_BYTES)
+        if isinstance(parsed, int):
+            self._need = parsed
+            return 0
+        pack, position = parsed
+        self._step(Step.PACK)
+        self._need = 0
+        events.append(PackReceived(pack.serial, pack.content))
+        return position
+
+    def _violated(self, error: ProtocolError) -> PeerViolated:
+        if self.state in _OPEN:
+            self.outgoing.goaway(self._calls.last_id, error.code, str(error))
+        self.close()
+        return PeerViolated(error.code, str(error))
+
+    # ... decisions on the handshake ...
+
+    def send_pack(self, serial: int, content: bytes) -> None:
+        """Send a handshake pack."""
+        if self.state in _OPEN:
+            raise LocalError("handshake packs come before frames")
+        self.outgoing.data += encode_pack(serial, content)
+
+    def again(self) -> list[Event]:
+        """Expect one more handshake pack; possible once."""
+        self._step(Step.AGAIN)
+        return self._go_on()
+
+    def native(self, peer_limits: WireLimits, shapes: Sequence[MessageShape]) -> list[Event]:
+        """Speak frames from here on; tells what has come already.
+
+        Args:
+            peer_limits: What the peer announced.
+            shapes: By message number, of the client's protocol.
+        """
+        self._step(Step.NATIVE)
+        self._calls.peer_limits = peer_limits
+        self._calls.shapes = shapes
+        if self.role is Role.SERVER and self._chunks:
+            error = ProtocolError("the client sent frames before the handshake was answered")
+            return [self._violated(error)]
+        return self._go_on()
+
+    def close(self) -> None:
+        """Parse nothing more. What is queued may still be sent."""
+        for call in list(self._calls):
+            self._calls.drop_assembly(call)
+        self._chunks = []
+        self._step(Step.CLOSE)
+
+    def _go_on(self) -> list[Event]:
+        """Look at what came while the decision was open."""
+        data, self._chunks = b"".join(self._chunks), []
+        return self.receive_data(data) if data else []
+
+    def _step(self, step: Step) -> None:
+        try:
+            self.state = next_connection_state(self.state, step)
+        except ProtocolError as error:
+            raise LocalError(str(error)) from None
+
+    # ... the end ...
+
+    def goaway(self, code: GoawayCode, text: str) -> None:
+        """Accept no more calls than there are; they go on.
+
+        Sent by a client, it only says goodbye: a client accepts no calls anyway.
+        """
+        self._step(Step.GOAWAY)
+        self._incoming.accepted_last = self._calls.last_id
+        self.outgoing.goaway(self._calls.last_id, code, text)
+
+    # ... what the owner may want to know, and bytes out.
+
+    @property
+    def open_calls(self) -> int:
+        """Calls that have not ended; a cancelled one counts until its answer."""
+        return len(self._calls)
+
+    def is_open(self, call_id: int) -> bool:
+        """Whether the call has not ended."""
+        return self._calls.get(call_id) is not None
+
+    def has_slot(self, *, streamed: bool) -> bool:
+        """Whether the peer takes one more call now; a client waits until it does."""
+        limits = self._calls.peer_limits
+        return len(self._calls) < limits.max_calls and not (
+            streamed and self._calls.streamed >= limits.max_streamed_calls
+        )
+
+    @property
+    def peer_limits(self) -> WireLimits:
+        """What the peer announced."""
+        return self._calls.peer_limits
+
+    def data_to_send(self) -> bytearray:
+        """The bytes to send next: `outgoing.data`, itself. Report to `sent` what was taken."""
+        return self.outgoing.seal_and_fill()
+
+    def sent(self, count: int) -> None:
+        """Drop ``count`` bytes from the front of the bytes to send."""
+        del self.outgoing.data[:count]

@@ -1,0 +1,390 @@
+"""Frames on their way in: cut from the bytes, held to the rules, and told as events.
+
+Each kind has one method, reached through a table by the kind's number. What breaks a rule raises
+`ProtocolError`, which `Connection` makes into the last event. Nothing is ever kept but one
+unfinished frame (in `Connection`) and the half values that the limits allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from avrpc.wire.calls import Call, CallTable, LateCall
+from avrpc.wire.codes import GoawayCode, ProtocolError
+from avrpc.wire.events import (
+    CallReceived,
+    CancelReceived,
+    CreditReceived,
+    EndReceived,
+    ErrorReceived,
+    Event,
+    GoawayReceived,
+    ItemsReceived,
+    PongReceived,
+    ResultReceived,
+    StatusReceived,
+    ValueTooLarge,
+)
+from avrpc.wire.frames import (
+    DEADLINE,
+    HEADER,
+    ITEM_COUNT,
+    LEGAL_FLAGS,
+    METADATA,
+    MORE,
+    STARTED,
+    Kind,
+)
+from avrpc.wire.outgoing import Outgoing
+from avrpc.wire.pieces import MIN_PIECE_BYTES
+from avrpc.wire.primitives import decode_long, decode_metadata, decode_string
+from avrpc.wire.states import BETWEEN_PIECES, CallState, Role, next_call_state
+
+_COUNT_BYTES = ITEM_COUNT.size
+
+
+class Incoming:
+    """Parses the native frames of one connection.
+
+    Args:
+        calls: The connection's calls.
+        outgoing: For the answers that need no one's decision (PONG).
+    """
+
+    def __init__(self, calls: CallTable, outgoing: Outgoing) -> None:
+        self.needed = HEADER.size  # bytes that the next frame takes, as far as is known
+        self.peer_goaway = False  # whether a GOAWAY came
+        self.accepted_last: int | None = None  # the last call we said we accept, in a GOAWAY
+        self._calls = calls
+        self._outgoing = outgoing
+        self._peer = calls.role.other
+        self._events: list[Event] = []
+        self._pending: dict[int, tuple[int, int | None, dict[str, bytes] | None]] = {}
+        self._receivers: dict[int, Callable[[int, bytes, int, int], None]] = {
+            Kind.CALL: self._call,
+            Kind.ITEMS: self._items,
+            Kind.END: self._end,
+            Kind.RESULT: self._result,
+            Kind.ERROR: self._error,
+            Kind.STATUS: self._status,
+            Kind.CANCEL: self._cancel,
+            Kind.CREDIT: self._credit,
+            Kind.PING: self._ping,
+            Kind.PONG: self._pong,
+            Kind.GOAWAY: self._goaway,
+        }
+
+    def parse(self, data: bytes, position: int, events: list[Event]) -> int:
+        """Take every whole frame from ``position`` on; append to ``events``; give where it ended.
+
+        Raises:
+            ProtocolError: A frame breaks a rule. The events before it are in ``events``.
+        """
+        self._events = events
+        size = len(data)
+        max_frame_bytes = self._calls.limits.max_frame_bytes
+        self.needed = HEADER.size
+        while size - position >= HEADER.size:
+            (word,) = HEADER.unpack_from(data, position)
+            length = word & 0xFFFFFF
+            if length > max_frame_bytes:
+                raise ProtocolError(
+                    f"a frame of {length} bytes; the limit is {max_frame_bytes}",
+                    GoawayCode.FRAME_SIZE_ERROR,
+                )
+            start = position + HEADER.size
+            if start + length > size:
+                self.needed = HEADER.size + length
+                break
+            position = start + length
+            self._frame(word >> 24, data, start, position)
+        return position
+
+    def _frame(self, first_byte: int, data: bytes, start: int, end: int) -> None:
+        kind, flags = first_byte & 0x0F, first_byte & 0xF0
+        receiver = self._receivers.get(kind)
+        if receiver is None:
+            raise ProtocolError(f"a frame of unknown kind {kind}")
+        if flags & ~LEGAL_FLAGS[kind]:  # type: ignore[index]  # kind is one of Kind's numbers
+            raise ProtocolError(f"{Kind(kind).name} with flags {flags:#04x}, which it has not")
+        receiver(flags, data, start, end)
+
+    # One method a kind: flags, then the frame's body as data[position:end] ...
+
+    def _call(self, flags: int, data: bytes, position: int, end: int) -> None:
+        call_id, position = decode_long(data, position, end)
+        if self._peer is not Role.CLIENT:
+            raise ProtocolError("CALL from the server; only clients open calls")
+        call = self._calls.get(call_id)
+        if call is None and call_id > self._calls.last_id:
+            self._new_call(call_id, flags, data, position, end)
+        elif call is None:
+            self._late_value(Kind.CALL, call_id, flags, end - position)
+        else:
+            self._go_on(call, Kind.CALL, flags, data, position, end)
+
+    def _new_call(self, call_id: int, flags: int, data: bytes, position: int, end: int) -> None:
+        number, position = decode_long(data, position, end)
+        if not 0 <= number < len(self._calls.shapes):
+            raise ProtocolError(
+                f"call {call_id} of message {number}; there are {len(self._calls.shapes)}"
+            )
+        time_left = None
+        if flags & DEADLINE:
+            time_left, position = decode_long(data, position, end)
+        metadata, position = self._metadata(flags, data, position, end)
+        call = self._calls.open(call_id, self._calls.shapes[number])
+        if self.accepted_last is not None and call_id > self.accepted_last:
+            # It crossed our GOAWAY. Opened and ended at once, so that the rest of it is dropped.
+            if flags & MORE:
+                self._calls.start_assembly(call, Kind.CALL)
+            self._calls.remove(call)
+            return
+        if flags & MORE:
+            self._pending[call_id] = (number, time_left, metadata)
+            self._begin(call, Kind.CALL, data, position, end)
+            return
+        self._events.append(CallReceived(call_id, number, time_left, metadata, data[position:end]))
+
+    def _items(self, flags: int, data: bytes, position: int, end: int) -> None:
+        first = data[position] if position < end else 0x80
+        if first < 0x80:  # ids below 64 take one byte
+            call_id = first >> 1
+            position += 1
+        else:
+            call_id, position = decode_long(data, position, end)
+        call = self._open_call(call_id)
+        if call is None:
+            self._late_value(Kind.ITEMS, call_id, flags, end - position)
+            return
+        if call.assembly is not None:
+            self._go_on(call, Kind.ITEMS, flags, data, position, end)
+            return
+        credit = call.credit.get(self._peer)
+        if credit is None:
+            raise ProtocolError(f"ITEMS on call {call_id}, which streams none in that direction")
+        credit.require_start()
+        count, position = self._item_count(data, position, end)
+        self._calls.move(call, self._peer, Kind.ITEMS)
+        credit.available -= end - position
+        if flags & MORE:
+            if count != 1:
+                raise ProtocolError(f"an item in pieces came in ITEMS of {count}")
+            self._begin(call, Kind.ITEMS, data, position, end)
+        else:
+            self._events.append(ItemsReceived(call_id, count, data[position:end]))
+
+    def _item_count(self, data: bytes, position: int, end: int) -> tuple[int, int]:
+        start = position + _COUNT_BYTES
+        if start > end:
+            raise ProtocolError("ITEMS without a count")
+        (count,) = ITEM_COUNT.unpack_from(data, position)
+        if not 1 <= count <= end - start:
+            raise ProtocolError(f"ITEMS with a count of {count} in {end - start} bytes")
+        return count, start
+
+    def _end(self, flags: int, data: bytes, position: int, end: int) -> None:
+        call = self._plain(Kind.END, data, position, end)
+        if call is not None:
+            self._events.append(EndReceived(call.id))
+
+    def _result(self, flags: int, data: bytes, position: int, end: int) -> None:
+        self._outcome(Kind.RESULT, flags, data, position, end)
+
+    def _error(self, flags: int, data: bytes, position: int, end: int) -> None:
+        self._outcome(Kind.ERROR, flags, data, position, end)
+
+    def _outcome(self, kind: Kind, flags: int, data: bytes, position: int, end: int) -> None:
+        call_id, position = decode_long(data, position, end)
+        call = self._must_be_open(call_id, kind)
+        if call.assembly is not None:
+            self._go_on(call, kind, flags, data, position, end)
+            return
+        metadata, position = self._metadata(flags, data, position, end)
+        if flags & MORE:
+            next_call_state(call.state, self._peer, kind)
+            self._pending[call_id] = (0, None, metadata)
+            self._begin(call, kind, data, position, end)
+            return
+        self._ended(call, kind, metadata, data[position:end])
+
+    def _ended(
+        self, call: Call, kind: Kind, metadata: dict[str, bytes] | None, value: bytes
+    ) -> None:
+        self._outgoing.forget(call)
+        self._calls.move(call, self._peer, kind)
+        if kind is Kind.RESULT:
+            self._events.append(ResultReceived(call.id, metadata, value))
+        else:
+            self._events.append(ErrorReceived(call.id, metadata, value))
+
+    def _status(self, flags: int, data: bytes, position: int, end: int) -> None:
+        call_id, position = decode_long(data, position, end)
+        call = self._must_be_open(call_id, Kind.STATUS)
+        metadata, position = self._metadata(flags, data, position, end)
+        code, position = decode_long(data, position, end)
+        text, position = decode_string(data, position, end)
+        self._require_end(Kind.STATUS, position, end)
+        self._pending.pop(call_id, None)
+        self._outgoing.forget(call)
+        self._calls.move(call, self._peer, Kind.STATUS)
+        self._events.append(StatusReceived(call_id, metadata, code, text, bool(flags & STARTED)))
+
+    def _cancel(self, flags: int, data: bytes, position: int, end: int) -> None:
+        call = self._plain(Kind.CANCEL, data, position, end)
+        if call is not None:
+            self._pending.pop(call.id, None)
+            self._calls.drop_assembly(call)
+            self._events.append(CancelReceived(call.id))
+
+    def _credit(self, flags: int, data: bytes, position: int, end: int) -> None:
+        call_id, position = decode_long(data, position, end)
+        size, position = decode_long(data, position, end)
+        self._require_end(Kind.CREDIT, position, end)
+        call = self._open_call(call_id)
+        if call is None:
+            return
+        self._calls.move(call, self._peer, Kind.CREDIT)
+        credit = call.credit.get(self._calls.role)
+        if credit is None:
+            raise ProtocolError(f"CREDIT on call {call_id}, which streams none in that direction")
+        credit.grant(size)
+        self._events.append(CreditReceived(call_id))
+
+    def _ping(self, flags: int, data: bytes, position: int, end: int) -> None:
+        value, position = decode_long(data, position, end)
+        self._require_end(Kind.PING, position, end)
+        self._outgoing.pong(value)
+
+    def _pong(self, flags: int, data: bytes, position: int, end: int) -> None:
+        value, position = decode_long(data, position, end)
+        self._require_end(Kind.PONG, position, end)
+        self._events.append(PongReceived(value))
+
+    def _goaway(self, flags: int, data: bytes, position: int, end: int) -> None:
+        last_call, position = decode_long(data, position, end)
+        code, position = decode_long(data, position, end)
+        text, position = decode_string(data, position, end)
+        self._require_end(Kind.GOAWAY, position, end)
+        unaccepted: list[int] = []
+        if self._peer is Role.SERVER:
+            for call in [call for call in self._calls if call.id > last_call]:
+                self._pending.pop(call.id, None)
+                self._outgoing.forget(call)
+                self._calls.remove(call)
+                unaccepted.append(call.id)
+        self.peer_goaway = True
+        self._events.append(GoawayReceived(last_call, code, text, tuple(unaccepted)))
+
+    # Which call a frame is for ...
+
+    def _open_call(self, call_id: int) -> Call | None:
+        """The open call, or None for one that has ended and to which frames may still come."""
+        call = self._calls.get(call_id)
+        if call is None and (
+            self._peer is not Role.CLIENT or not 0 < call_id <= self._calls.last_id
+        ):
+            raise ProtocolError(f"a frame for call {call_id}, which is not open")
+        return call
+
+    def _must_be_open(self, call_id: int, kind: Kind) -> Call:
+        call = self._open_call(call_id)
+        if call is None:
+            next_call_state(CallState.ENDED, self._peer, kind)
+            raise AssertionError("no outcome is legal on an ended call")
+        return call
+
+    def _plain(self, kind: Kind, data: bytes, position: int, end: int) -> Call | None:
+        """A frame that is a call id and no more, taking its effect."""
+        call_id, position = decode_long(data, position, end)
+        self._require_end(kind, position, end)
+        call = self._open_call(call_id)
+        if call is None:
+            next_call_state(CallState.ENDED, self._peer, kind)
+            return None
+        if call.assembly is not None and kind not in BETWEEN_PIECES:
+            raise ProtocolError(f"{kind.name} between the pieces of a value of call {call_id}")
+        self._calls.move(call, self._peer, kind)
+        return call
+
+    def _require_end(self, kind: Kind, position: int, end: int) -> None:
+        if position != end:
+            raise ProtocolError(f"{kind.name} with {end - position} bytes too many")
+
+    def _metadata(
+        self, flags: int, data: bytes, position: int, end: int
+    ) -> tuple[dict[str, bytes] | None, int]:
+        if not flags & METADATA:
+            return None, position
+        metadata, after = decode_metadata(data, position, end)
+        limit = self._calls.limits.max_metadata_bytes
+        if after - position > limit:
+            raise ProtocolError(f"metadata of {after - position} bytes; the limit is {limit}")
+        return metadata, after
+
+    # Values in pieces ...
+
+    def _begin(self, call: Call, kind: Kind, data: bytes, position: int, end: int) -> None:
+        limit = self._calls.limits.max_values_in_pieces
+        if self._calls.assembling >= limit:
+            raise ProtocolError(f"more than {limit} values in pieces at once")
+        self._calls.start_assembly(call, kind)
+        self._add(call, MORE, data, position, end)
+
+    def _add(self, call: Call, flags: int, data: bytes, position: int, end: int) -> None:
+        """Take a piece."""
+        assembly = call.assembly
+        assert assembly is not None
+        if end - position < (MIN_PIECE_BYTES if flags & MORE else 1):
+            raise ProtocolError(f"a piece of {end - position} bytes")
+        if not assembly.dropped and not assembly.add(data[position:end]):
+            self._events.append(ValueTooLarge(call.id, call.shape.max_value_bytes))
+
+    def _go_on(
+        self, call: Call, kind: Kind, flags: int, data: bytes, position: int, end: int
+    ) -> None:
+        """A later piece: bytes of the value and nothing else."""
+        assembly = call.assembly
+        if assembly is None or assembly.kind is not kind:
+            raise ProtocolError(f"{kind.name} of call {call.id} out of order")
+        if flags & ~MORE:
+            raise ProtocolError(f"header fields in a later piece of call {call.id}")
+        if kind is Kind.ITEMS:
+            self._calls.move(call, self._peer, kind)
+            call.credit[self._peer].available -= end - position
+        self._add(call, flags, data, position, end)
+        if not flags & MORE:
+            self._whole(call, kind)
+
+    def _whole(self, call: Call, kind: Kind) -> None:
+        """The last piece is here."""
+        assembly = call.assembly
+        assert assembly is not None
+        dropped, value = assembly.dropped, assembly.join()
+        self._calls.drop_assembly(call)
+        number, time_left, metadata = self._pending.pop(call.id, (0, None, None))
+        if kind in (Kind.RESULT, Kind.ERROR):
+            self._ended(call, kind, metadata, value)
+        elif dropped:
+            return
+        elif kind is Kind.CALL:
+            self._events.append(CallReceived(call.id, number, time_left, metadata, value))
+        else:
+            self._events.append(ItemsReceived(call.id, 1, value))
+
+    def _late_value(self, kind: Kind, call_id: int, flags: int, size: int) -> None:
+        """CALL or ITEMS for a call that has ended: under way when it did, or a violation."""
+        late = self._calls.late.get(call_id)
+        if late is None:
+            if kind is Kind.CALL:
+                raise ProtocolError(f"call {call_id} was opened before")
+            return
+        credit, assembling = late
+        if assembling is None and kind is Kind.CALL:
+            raise ProtocolError(f"call {call_id} was opened before")
+        if credit is not None and kind is Kind.ITEMS:
+            if assembling is None:
+                credit.require_start()
+                size -= _COUNT_BYTES
+            credit.available -= size
+        self._calls.late[call_id] = LateCall(credit, kind if flags & MORE else None)

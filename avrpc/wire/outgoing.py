@@ -1,0 +1,333 @@
+"""Frames on their way out: written into one buffer, in the order in which they may leave.
+
+Small frames go straight into the buffer. Items gather in an ITEMS frame that stays open until the
+buffer is sent, so that many small items share a header. Large values wait beside the buffer and
+are let in piece by piece, in turns, while it holds less than `MAX_BUFFERED_PIECES`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+from avrpc.wire.calls import Call, CallTable, MessageShape
+from avrpc.wire.codes import GoawayCode, LocalError, StatusCode
+from avrpc.wire.credit import Credit
+from avrpc.wire.frames import (
+    DEADLINE,
+    HEADER,
+    ITEM_COUNT,
+    METADATA,
+    STARTED,
+    Kind,
+    encode_frame,
+)
+from avrpc.wire.pieces import OutgoingValue
+from avrpc.wire.primitives import encode_bytes, encode_long, encode_metadata
+from avrpc.wire.states import BETWEEN_PIECES
+
+# One frame: what a small call of another task waits behind at most.
+MAX_BUFFERED_PIECES = 64 * 1024
+
+# GOAWAY and STATUS carry text for people; a longer one is cut.
+MAX_TEXT_BYTES = 1024
+
+_NO_FRAME = -1
+_OUTCOMES = (Kind.RESULT, Kind.ERROR)
+
+
+class Outgoing:
+    """What to send on one connection, native frames only.
+
+    Every method puts a frame into ``data`` at once or raises `LocalError` and puts nothing. None
+    waits: `is_large`, `places` and `busy` tell beforehand what would have to be waited for.
+
+    Attributes:
+        data: Bytes for the peer. The owner of the socket takes them from the front, after
+            `seal_and_fill`.
+        freed: Set whenever a large value has left or been dropped; whoever waits for a place, or
+            for a call to be no longer busy, may look again. The one who looks resets it.
+    """
+
+    def __init__(self, calls: CallTable) -> None:
+        self.data = bytearray()
+        self.freed = False
+        self._calls = calls
+        self._me = calls.role
+        self._large: deque[tuple[Call, OutgoingValue]] = deque()
+        self._frame_at = _NO_FRAME  # where in `data` the open ITEMS frame begins
+        self._frame_call: Call | None = None
+        self._frame_count = 0
+
+    # What there is to wait for ...
+
+    def is_large(self, size: int) -> bool:
+        """Whether a value of ``size`` bytes goes in pieces, and so needs a place.
+
+        Leaves room in the frame for every header field, with as much metadata as is legal.
+        """
+        limits = self._calls.peer_limits
+        return size > limits.max_frame_bytes - limits.max_metadata_bytes - 64
+
+    @property
+    def places(self) -> int:
+        """How many more values may go in pieces at once; the peer sets the limit."""
+        return self._calls.peer_limits.max_values_in_pieces - len(self._large)
+
+    def busy(self, call_id: int) -> bool:
+        """Whether a large value of this call is still leaving."""
+        return self._calls[call_id].leaving is not None
+
+    def may_start_item(self, call_id: int) -> bool:
+        """Whether there is credit for an item."""
+        return self._credit(self._calls[call_id]).may_start
+
+    def _credit(self, call: Call) -> Credit:
+        try:
+            return call.credit[self._me]
+        except KeyError:
+            raise LocalError(f"call {call.id} streams no items in this direction") from None
+
+    # Frames of a call ...
+
+    def call(
+        self,
+        number: int,
+        parameters: bytes | bytearray,
+        *,
+        time_left: int | None = None,
+        metadata: Mapping[str, bytes] | None = None,
+    ) -> int:
+        """Open a call and give its id.
+
+        Args:
+            number: Rank of the message among the sorted names of the client's protocol.
+            parameters: Encoded, without the streamed one.
+            time_left: Milliseconds until the deadline, if there is one.
+            metadata: What the peer shall know besides.
+        """
+        shape = self._calls.shapes[number]
+        self._require_slot(shape)
+        fields = encode_long(number)
+        flags = 0
+        if time_left is not None:
+            flags = DEADLINE
+            fields += encode_long(time_left)
+        if metadata:
+            flags |= METADATA
+            fields += encode_metadata(metadata)
+        if self.is_large(len(parameters)):
+            self._require_place()
+        call = self._calls.open(self._calls.last_id + 1, shape)
+        self._value(Kind.CALL, flags, call, fields, parameters)
+        return call.id
+
+    def _require_slot(self, shape: MessageShape) -> None:
+        calls, limits = self._calls, self._calls.peer_limits
+        if len(calls) >= limits.max_calls:
+            raise LocalError(f"the peer takes no more than {limits.max_calls} calls at once")
+        if shape.streams and calls.streamed >= limits.max_streamed_calls:
+            raise LocalError(f"the peer takes no more than {limits.max_streamed_calls} streams")
+
+    def item(self, call_id: int, item: bytes | bytearray) -> None:
+        """Send one item of a streamed array; needs credit, and takes it."""
+        call = self._frame_call
+        size = len(item)
+        if call is not None and call.id == call_id and self._room() >= size:
+            self.data += item
+            self._frame_count += 1
+            call.credit[self._me].available -= size
+            return
+        call = self._calls[call_id]
+        credit = self._credit(call)
+        if not credit.may_start:
+            raise LocalError(f"call {call_id} has no credit")
+        if self.is_large(size):
+            self._value(Kind.ITEMS, 0, call, ITEM_COUNT.pack(1), item)
+        else:
+            self._move(call, Kind.ITEMS)
+            self._open_items(call)
+            self.data += item
+        credit.take(size)
+
+    def _open_items(self, call: Call) -> None:
+        self._seal()
+        self._frame_at = len(self.data)
+        self._frame_call = call
+        self._frame_count = 1
+        self.data += b"\0\0\0\0" + call.encoded_id + b"\0\0"
+
+    def _room(self) -> int:
+        used = len(self.data) - self._frame_at - HEADER.size
+        return self._calls.peer_limits.max_frame_bytes - used
+
+    def _seal(self) -> None:
+        """Write the length and the count of the open ITEMS frame, now that they are known."""
+        call, at = self._frame_call, self._frame_at
+        if call is not None:
+            length = len(self.data) - at - HEADER.size
+            HEADER.pack_into(self.data, at, Kind.ITEMS << 24 | length)
+            count_at = at + HEADER.size + len(call.encoded_id)
+            ITEM_COUNT.pack_into(self.data, count_at, self._frame_count)
+            self._frame_call = None
+
+    def end(self, call_id: int) -> None:
+        """The client's last word: no more items."""
+        self._plain(Kind.END, self._calls[call_id])
+
+    def result(
+        self,
+        call_id: int,
+        value: bytes | bytearray = b"",
+        metadata: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """End a call well."""
+        self._outcome(Kind.RESULT, call_id, value, metadata)
+
+    def error(
+        self,
+        call_id: int,
+        value: bytes | bytearray,
+        metadata: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """End a call with a declared error."""
+        self._outcome(Kind.ERROR, call_id, value, metadata)
+
+    def status(
+        self,
+        call_id: int,
+        code: StatusCode,
+        text: str,
+        *,
+        started: bool,
+        metadata: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """End a call with a failure that is not declared; drops what is still leaving on it.
+
+        Args:
+            call_id: The call.
+            code: Why.
+            text: For people; cut to `MAX_TEXT_BYTES`.
+            started: Whether the handler had begun to run.
+            metadata: What the peer shall know besides.
+        """
+        flags = STARTED if started else 0
+        fields = b""
+        if metadata:
+            flags |= METADATA
+            fields = encode_metadata(metadata)
+        fields += encode_long(code) + encode_bytes(_cut(text))
+        self._plain(Kind.STATUS, self._calls[call_id], flags, fields)
+
+    def cancel(self, call_id: int) -> None:
+        """Ask for a call to end; it counts until the server has answered."""
+        self._plain(Kind.CANCEL, self._calls[call_id])
+
+    def credit(self, call_id: int, size: int) -> None:
+        """Give ``size`` bytes of credit back to the peer."""
+        call = self._calls[call_id]
+        call.credit[self._me.other].grant(size)
+        self._plain(Kind.CREDIT, call, 0, encode_long(size))
+
+    # ... and of the connection.
+
+    def ping(self, value: int) -> None:
+        """Ask for a sign of life; the PONG carries the same value."""
+        self._append(encode_frame(Kind.PING, 0, encode_long(value)))
+
+    def pong(self, value: int) -> None:
+        """Answer a PING."""
+        self._append(encode_frame(Kind.PONG, 0, encode_long(value)))
+
+    def goaway(self, last_call: int, code: GoawayCode, text: str) -> None:
+        """Say that no call above ``last_call`` is or will be run, and why."""
+        body = encode_long(last_call) + encode_long(code) + encode_bytes(_cut(text))
+        self._append(encode_frame(Kind.GOAWAY, 0, body))
+
+    # Taking the bytes away.
+
+    def seal_and_fill(self) -> bytearray:
+        """Close the open ITEMS frame, let pieces in up to their limit, and give ``data``."""
+        self._seal()
+        while self._large and len(self.data) < MAX_BUFFERED_PIECES:
+            call, value = self._large.popleft()
+            if value.write_piece(self.data, self._calls.peer_limits.max_frame_bytes):
+                call.leaving = None
+                self.freed = True
+                if value.kind in _OUTCOMES:
+                    self._calls.move(call, self._me, value.kind)
+            else:
+                self._large.append((call, value))
+        return self.data
+
+    def forget(self, call: Call) -> None:
+        """Drop what is still leaving on a call that has ended."""
+        if call.leaving is not None:
+            call.leaving = None
+            self._large = deque(entry for entry in self._large if entry[0] is not call)
+            self.freed = True
+
+    # One frame ...
+
+    def _outcome(
+        self,
+        kind: Kind,
+        call_id: int,
+        value: bytes | bytearray,
+        metadata: Mapping[str, bytes] | None,
+    ) -> None:
+        call = self._calls[call_id]
+        fields, flags = (encode_metadata(metadata), METADATA) if metadata else (b"", 0)
+        self._value(kind, flags, call, fields, value)
+
+    def _value(
+        self, kind: Kind, flags: int, call: Call, fields: bytes, value: bytes | bytearray
+    ) -> None:
+        """A frame with a value, which goes in pieces where it is large.
+
+        A call in pieces ends with the last piece of its outcome, not with the first.
+        """
+        large = self.is_large(len(value))
+        if large:
+            self._require_place()
+        if large and kind in _OUTCOMES:
+            self._require_idle(call)
+        elif kind is not Kind.CALL:
+            self._move(call, kind)
+        if large:
+            self._seal()
+            call.leaving = OutgoingValue(kind, flags, call.encoded_id, fields, value)
+            self._large.append((call, call.leaving))
+        else:
+            head = call.encoded_id + fields
+            self._append(HEADER.pack((flags | kind) << 24 | len(head) + len(value)))
+            self.data += head
+            self.data += value
+
+    def _plain(self, kind: Kind, call: Call, flags: int = 0, fields: bytes = b"") -> None:
+        """A frame that is never large."""
+        self._move(call, kind)
+        self._append(encode_frame(kind, flags, call.encoded_id + fields))
+
+    def _move(self, call: Call, kind: Kind) -> None:
+        if kind not in BETWEEN_PIECES:
+            self._require_idle(call)
+        elif kind is not Kind.CREDIT:
+            self.forget(call)
+        self._calls.move(call, self._me, kind)
+
+    def _require_idle(self, call: Call) -> None:
+        if call.leaving is not None:
+            raise LocalError(f"call {call.id} still has a large value leaving")
+
+    def _require_place(self) -> None:
+        if self.places <= 0:
+            raise LocalError("as many values go in pieces as the peer allows")
+
+    def _append(self, frame: bytes) -> None:
+        self._seal()
+        self.data += frame
+
+
+def _cut(text: str) -> bytes:
+    return text.encode()[:MAX_TEXT_BYTES].decode(errors="ignore").encode()
