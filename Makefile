@@ -1,0 +1,35 @@
+# Each target makes .venv ready for itself first; nothing else needs to be run before.
+PYTHON ?= python3
+# More words for pytest, such as ARGS="tests/wire -x".
+ARGS ?=
+
+PY = .venv/bin/python
+SETUP = @"$(PYTHON)" tools/setup_venv.py
+
+.PHONY: help demo test bench clean
+
+help:
+	@echo "make demo     watch this machine through avrpc, for a few seconds"
+	@echo "make test     lint, types, then all tests   (ARGS=... goes to pytest)"
+	@echo "make bench    avrpc beside grpc.aio"
+	@echo "make clean    remove .venv and everything else that was made here"
+	@echo "With another Python: make test PYTHON=python3.13"
+
+demo:
+	$(SETUP) demo
+	@.venv/bin/avrpc demo
+
+test:
+	$(SETUP) test
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+	@$(PY) -m pytest --cov --cov-context=test --cov-report= --own-coverage $(ARGS)
+
+bench:
+	$(SETUP) bench
+	@$(PY) -m benchmarks
+
+clean:
+	@rm -rf .venv dist build htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
