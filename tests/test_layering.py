@@ -18,10 +18,10 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     ("errors",),
     ("wire", "schema"),
-    ("address", "limits", "transport", "handshake"),
+    ("address", "limits", "transport", "handshake", "opening"),
     ("session",),
     ("call",),
-    ("client", "server", "handlers"),
+    ("client_call", "client", "server", "handlers"),
     ("avrpc",),
     ("testing",),
     ("demo",),
