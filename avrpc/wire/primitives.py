@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from avrpc.wire.codes import ProtocolError
+from avrpc.wire.codes import LocalError, ProtocolError
 
 _ONE_BYTE = [bytes([n]) for n in range(128)]
 _LONG_BYTES = 10  # 64 bits, 7 a byte
@@ -17,10 +17,16 @@ MAX_METADATA_ENTRIES = 64  # as many as a person would set by hand, and then som
 
 
 def encode_long(value: int) -> bytes:
-    """Zigzag, then 7 bits a byte, the lowest first."""
+    """Zigzag, then 7 bits a byte, the lowest first.
+
+    Raises:
+        LocalError: It takes more than 64 bits.
+    """
     zigzag = (value << 1) ^ (value >> 63)
     if zigzag < 0x80:
         return _ONE_BYTE[zigzag]
+    if zigzag >> 64:
+        raise LocalError(f"expected a number of 64 bits, got {value}")
     encoded = bytearray()
     while zigzag >= 0x80:
         encoded.append(zigzag & 0x7F | 0x80)
