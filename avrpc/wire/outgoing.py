@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from avrpc.wire.calls import Call, CallTable, MessageShape
-from avrpc.wire.codes import GoawayCode, LocalError, StatusCode
+from avrpc.wire.codes import GoawayCode, LocalError, ProtocolError, StatusCode
 from avrpc.wire.credit import Credit
 from avrpc.wire.frames import (
     DEADLINE,
@@ -23,8 +23,13 @@ from avrpc.wire.frames import (
     encode_frame,
 )
 from avrpc.wire.pieces import OutgoingValue
-from avrpc.wire.primitives import encode_bytes, encode_long, encode_metadata
-from avrpc.wire.states import BETWEEN_PIECES
+from avrpc.wire.primitives import (
+    MAX_METADATA_ENTRIES,
+    encode_bytes,
+    encode_long,
+    encode_metadata,
+)
+from avrpc.wire.states import BETWEEN_PIECES, Role, next_call_state
 
 # One frame: what a small call of another task waits behind at most.
 MAX_BUFFERED_PIECES = 64 * 1024
@@ -74,6 +79,11 @@ class Outgoing:
         """How many more values may go in pieces at once; the peer sets the limit."""
         return self._calls.peer_limits.max_values_in_pieces - len(self._large)
 
+    @property
+    def leaving(self) -> bool:
+        """Whether a large value has pieces that are not in `data` yet."""
+        return bool(self._large)
+
     def busy(self, call_id: int) -> bool:
         """Whether a large value of this call is still leaving."""
         return self._calls[call_id].leaving is not None
@@ -106,7 +116,12 @@ class Outgoing:
             time_left: Milliseconds until the deadline, if there is one.
             metadata: What the peer shall know besides.
         """
-        shape = self._calls.shapes[number]
+        if self._me is not Role.CLIENT:
+            raise LocalError("only clients open calls")
+        shapes = self._calls.shapes
+        if not 0 <= number < len(shapes):
+            raise LocalError(f"expected a message below {len(shapes)}, got {number}")
+        shape = shapes[number]
         self._require_slot(shape)
         fields = encode_long(number)
         flags = 0
@@ -115,7 +130,7 @@ class Outgoing:
             fields += encode_long(time_left)
         if metadata:
             flags |= METADATA
-            fields += encode_metadata(metadata)
+            fields += self._metadata(metadata)
         if self.is_large(len(parameters)):
             self._require_place()
         call = self._calls.open(self._calls.last_id + 1, shape)
@@ -131,24 +146,38 @@ class Outgoing:
 
     def item(self, call_id: int, item: bytes | bytearray) -> None:
         """Send one item of a streamed array; needs credit, and takes it."""
+        if not self.try_item(call_id, item):
+            raise LocalError(f"call {call_id} has no credit, or no place for a large item")
+
+    def try_item(self, call_id: int, item: bytes | bytearray) -> bool:
+        """Send one item, unless it has to wait: False, and nothing sent.
+
+        It has to wait for credit, for a place if it is large, and for an item of the same call
+        that is still leaving in pieces.
+        """
         call = self._frame_call
         size = len(item)
         if call is not None and call.id == call_id and self._room() >= size:
+            credit = call.credit[self._me]
+            if credit.available <= 0:
+                return False
+            credit.available -= size
             self.data += item
             self._frame_count += 1
-            call.credit[self._me].available -= size
-            return
+            return True
         call = self._calls[call_id]
         credit = self._credit(call)
-        if not credit.may_start:
-            raise LocalError(f"call {call_id} has no credit")
-        if self.is_large(size):
+        large = self.is_large(size)
+        if not credit.may_start or call.leaving is not None or (large and self.places <= 0):
+            return False
+        if large:
             self._value(Kind.ITEMS, 0, call, ITEM_COUNT.pack(1), item)
         else:
             self._move(call, Kind.ITEMS)
             self._open_items(call)
             self.data += item
         credit.take(size)
+        return True
 
     def _open_items(self, call: Call) -> None:
         self._seal()
@@ -215,7 +244,7 @@ class Outgoing:
         fields = b""
         if metadata:
             flags |= METADATA
-            fields = encode_metadata(metadata)
+            fields = self._metadata(metadata)
         fields += encode_long(code) + encode_bytes(_cut(text))
         self._plain(Kind.STATUS, self._calls[call_id], flags, fields)
 
@@ -226,8 +255,15 @@ class Outgoing:
     def credit(self, call_id: int, size: int) -> None:
         """Give ``size`` bytes of credit back to the peer."""
         call = self._calls[call_id]
-        call.credit[self._me.other].grant(size)
-        self._plain(Kind.CREDIT, call, 0, encode_long(size))
+        credit = call.credit.get(self._me.other)
+        if credit is None:
+            raise LocalError(f"call {call_id} streams no items in the peer's direction")
+        self._require_legal(call, Kind.CREDIT)
+        try:
+            credit.grant(size)
+        except ProtocolError as error:
+            raise LocalError(str(error)) from None
+        self._append(encode_frame(Kind.CREDIT, 0, call.encoded_id + encode_long(size)))
 
     # ... and of the connection.
 
@@ -277,7 +313,7 @@ class Outgoing:
         metadata: Mapping[str, bytes] | None,
     ) -> None:
         call = self._calls[call_id]
-        fields, flags = (encode_metadata(metadata), METADATA) if metadata else (b"", 0)
+        fields, flags = (self._metadata(metadata), METADATA) if metadata else (b"", 0)
         self._value(kind, flags, call, fields, value)
 
     def _value(
@@ -292,6 +328,7 @@ class Outgoing:
             self._require_place()
         if large and kind in _OUTCOMES:
             self._require_idle(call)
+            self._require_legal(call, kind)
         elif kind is not Kind.CALL:
             self._move(call, kind)
         if large:
@@ -309,12 +346,34 @@ class Outgoing:
         self._move(call, kind)
         self._append(encode_frame(kind, flags, call.encoded_id + fields))
 
+    def _metadata(self, metadata: Mapping[str, bytes]) -> bytes:
+        limit = self._calls.peer_limits.max_metadata_bytes
+        try:
+            encoded = encode_metadata(metadata)
+        except UnicodeEncodeError as error:
+            raise LocalError(f"expected metadata keys in Unicode, got {error.object!r}") from error
+        if len(metadata) > MAX_METADATA_ENTRIES or len(encoded) > limit:
+            raise LocalError(
+                f"metadata of {len(metadata)} entries and {len(encoded)} bytes; the peer takes"
+                f" {MAX_METADATA_ENTRIES} and {limit}"
+            )
+        return encoded
+
     def _move(self, call: Call, kind: Kind) -> None:
         if kind not in BETWEEN_PIECES:
             self._require_idle(call)
-        elif kind is not Kind.CREDIT:
+        try:
+            self._calls.move(call, self._me, kind)
+        except ProtocolError as error:
+            raise LocalError(f"call {call.id}: {error}") from None
+        if kind in BETWEEN_PIECES:  # CANCEL and STATUS; nothing else comes here while it leaves
             self.forget(call)
-        self._calls.move(call, self._me, kind)
+
+    def _require_legal(self, call: Call, kind: Kind) -> None:
+        try:
+            next_call_state(call.state, self._me, kind)
+        except ProtocolError as error:
+            raise LocalError(f"call {call.id}: {error}") from None
 
     def _require_idle(self, call: Call) -> None:
         if call.leaving is not None:
@@ -330,4 +389,6 @@ class Outgoing:
 
 
 def _cut(text: str) -> bytes:
-    return text.encode()[:MAX_TEXT_BYTES].decode(errors="ignore").encode()
+    # "replace": half a surrogate pair, as in names of files, is in no UTF-8.
+    encoded = text[:MAX_TEXT_BYTES].encode(errors="replace")
+    return encoded[:MAX_TEXT_BYTES].decode(errors="ignore").encode()

@@ -1,0 +1,234 @@
+from collections.abc import Callable
+
+import pytest
+
+from avrpc.wire import Connection, LocalError, Outgoing, Role, StatusCode
+from avrpc.wire.frames import Kind
+from tests.wire.pair import (
+    BOTH,
+    DOWN,
+    LARGEST_SMALL_VALUE,
+    SMALL,
+    UNARY,
+    UP,
+    client_with_call,
+    frame,
+    native,
+    server_with_call,
+    take,
+    written,
+)
+
+LARGE = bytes(LARGEST_SMALL_VALUE + 1)
+TOO_MUCH = {str(number): b"" for number in range(65)}
+
+
+# What is refused, and leaves everything as it was ...
+
+
+def cancelled_client() -> Connection:
+    client, call_id = client_with_call(BOTH)
+    client.outgoing.cancel(call_id)
+    return client
+
+
+def client_in_pieces() -> Connection:
+    client, call_id = client_with_call(BOTH)
+    client.outgoing.item(call_id, LARGE)
+    return client
+
+
+def server_in_pieces() -> Connection:
+    server, call_id = server_with_call(DOWN)
+    server.outgoing.result(call_id, LARGE)
+    return server
+
+
+def client_that_waits() -> Connection:
+    client, call_id = client_with_call(UP)
+    client.outgoing.end(call_id)
+    return client
+
+
+REFUSED: dict[str, tuple[Callable[[], Connection], Callable[[Outgoing], object], str]] = {
+    "a call by a server": (
+        lambda: native(Role.SERVER),
+        lambda outgoing: outgoing.call(UNARY, b"p"),
+        "only clients",
+    ),
+    "a message that there is not": (
+        lambda: native(Role.CLIENT),
+        lambda outgoing: outgoing.call(4, b"p"),
+        "a message below 4, got 4",
+    ),
+    "a message below the first": (
+        lambda: native(Role.CLIENT),
+        lambda outgoing: outgoing.call(-1, b"p"),
+        "got -1",
+    ),
+    "a time left of more than 64 bits": (
+        lambda: native(Role.CLIENT),
+        lambda outgoing: outgoing.call(UNARY, b"p", time_left=2**63),
+        "64 bits",
+    ),
+    "too many entries of metadata": (
+        lambda: native(Role.CLIENT),
+        lambda outgoing: outgoing.call(UNARY, b"p", metadata=TOO_MUCH),
+        "65 entries",
+    ),
+    "metadata larger than the peer takes": (
+        lambda: native(Role.CLIENT),
+        lambda outgoing: outgoing.call(UNARY, b"p", metadata={"k": bytes(507)}),
+        "513 bytes; the peer takes 64 and 512",
+    ),
+    "metadata with half a character": (
+        lambda: native(Role.CLIENT),
+        lambda outgoing: outgoing.call(UNARY, b"p", metadata={"\ud800": b""}),
+        "Unicode",
+    ),
+    "an outcome with too much metadata": (
+        lambda: server_with_call(UNARY)[0],
+        lambda outgoing: outgoing.result(1, b"", TOO_MUCH),
+        "65 entries",
+    ),
+    "a status with too much metadata": (
+        lambda: server_with_call(UNARY)[0],
+        lambda outgoing: outgoing.status(
+            1, StatusCode.INTERNAL, "", started=True, metadata=TOO_MUCH
+        ),
+        "65 entries",
+    ),
+    "a call that is not open": (
+        lambda: native(Role.CLIENT),
+        lambda outgoing: outgoing.cancel(1),
+        "call 1 is not open",
+    ),
+    "a second cancel": (
+        cancelled_client,
+        lambda outgoing: outgoing.cancel(1),
+        "CANCEL from the client",
+    ),
+    "credit after a cancel": (
+        cancelled_client,
+        lambda outgoing: outgoing.credit(1, 1),
+        "CREDIT from the client",
+    ),
+    "an item after a cancel": (
+        cancelled_client,
+        lambda outgoing: outgoing.item(1, b"i"),
+        "ITEMS from the client",
+    ),
+    "a large item after a cancel": (
+        cancelled_client,
+        lambda outgoing: outgoing.item(1, LARGE),
+        "ITEMS from the client",
+    ),
+    "an item after the last": (
+        client_that_waits,
+        lambda outgoing: outgoing.item(1, b"i"),
+        "ITEMS from the client",
+    ),
+    "a cancel by a server, of a value that is leaving": (
+        server_in_pieces,
+        lambda outgoing: outgoing.cancel(1),
+        "CANCEL from the server",
+    ),
+    "a result by a client": (
+        lambda: client_with_call(UNARY)[0],
+        lambda outgoing: outgoing.result(1, b""),
+        "RESULT from the client",
+    ),
+    "a large result by a client": (
+        lambda: client_with_call(UNARY)[0],
+        lambda outgoing: outgoing.result(1, LARGE),
+        "RESULT from the client",
+    ),
+    "an end while an item is leaving": (
+        client_in_pieces,
+        lambda outgoing: outgoing.end(1),
+        "still has a large value leaving",
+    ),
+    "an item while another is leaving": (
+        client_in_pieces,
+        lambda outgoing: outgoing.item(1, b"i"),
+        "no credit, or no place",
+    ),
+    "a second result while one is leaving": (
+        server_in_pieces,
+        lambda outgoing: outgoing.result(1, b""),
+        "still has a large value leaving",
+    ),
+    "a second large result while one is leaving": (
+        server_in_pieces,
+        lambda outgoing: outgoing.result(1, LARGE),
+        "still has a large value leaving",
+    ),
+    "an item in a direction that streams none": (
+        lambda: client_with_call(DOWN)[0],
+        lambda outgoing: outgoing.item(1, b"i"),
+        "streams no items in this direction",
+    ),
+    "credit in a direction that streams none": (
+        lambda: client_with_call(UP)[0],
+        lambda outgoing: outgoing.credit(1, 1),
+        "streams no items in the peer's direction",
+    ),
+    "credit of nothing": (
+        lambda: client_with_call(DOWN)[0],
+        lambda outgoing: outgoing.credit(1, 0),
+        "a grant of 0",
+    ),
+    "more credit than a window may hold": (
+        lambda: client_with_call(DOWN)[0],
+        lambda outgoing: outgoing.credit(1, 2**31 - SMALL.window_bytes),
+        "a grant of",
+    ),
+    "a ping of more than 64 bits": (
+        lambda: native(Role.CLIENT),
+        lambda outgoing: outgoing.ping(2**63),
+        "64 bits",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "act", "text"), REFUSED.values(), ids=REFUSED)
+def test_what_is_refused_puts_nothing_and_changes_nothing(
+    make: Callable[[], Connection], act: Callable[[Outgoing], object], text: str
+) -> None:
+    connection, unharmed = make(), make()
+    with pytest.raises(LocalError, match=text):
+        act(connection.outgoing)
+    assert state_of(connection) == state_of(unharmed)
+    assert take(connection) == take(unharmed)
+
+
+def state_of(connection: Connection) -> object:
+    calls = connection._calls
+    return (
+        calls.last_id,
+        calls.streamed,
+        connection.outgoing.places,
+        [
+            (call.id, call.state, {role: c.available for role, c in call.credit.items()})
+            for call in calls
+        ],
+    )
+
+
+# Text for people ...
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("short", b"short"),
+        ("x" * 2000, b"x" * 1024),
+        ("é" * 600, "é".encode() * 512),
+        ("x" + "é" * 600, b"x" + "é".encode() * 511),  # not half a character
+        ("half a pair: \ud800", b"half a pair: ?"),
+    ],
+)
+def test_text_of_a_status_is_cut_and_always_utf8(text: str, sent: bytes) -> None:
+    server, call_id = server_with_call(UNARY)
+    server.outgoing.status(call_id, StatusCode.INTERNAL, text, started=False)
+    assert written(server.outgoing) == frame(Kind.STATUS, call_id, 13, len(sent), sent)
