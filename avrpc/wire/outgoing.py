@@ -22,7 +22,7 @@ from avrpc.wire.frames import (
     Kind,
     encode_frame,
 )
-from avrpc.wire.pieces import OutgoingValue
+from avrpc.wire.pieces import MIN_PIECE_BYTES, OutgoingValue
 from avrpc.wire.primitives import (
     MAX_METADATA_ENTRIES,
     encode_bytes,
@@ -321,7 +321,9 @@ class Outgoing:
     ) -> None:
         """A frame with a value, which goes in pieces where it is large.
 
-        A call in pieces ends with the last piece of its outcome, not with the first.
+        A call in pieces ends with the last piece of its outcome, not with the first. It begins
+        with a small first piece at once: its id is taken, so neither a CALL after it nor its own
+        CANCEL may leave before it.
         """
         large = self.is_large(len(value))
         if large:
@@ -334,6 +336,9 @@ class Outgoing:
         if large:
             self._seal()
             call.leaving = OutgoingValue(kind, flags, call.encoded_id, fields, value)
+            if kind is Kind.CALL:
+                header_bytes = len(call.encoded_id) + len(fields)
+                call.leaving.write_piece(self.data, header_bytes + MIN_PIECE_BYTES)
             self._large.append((call, call.leaving))
         else:
             head = call.encoded_id + fields

@@ -3,7 +3,8 @@ from collections.abc import Callable
 import pytest
 
 from avrpc.wire import Connection, LocalError, Outgoing, Role, StatusCode
-from avrpc.wire.frames import Kind
+from avrpc.wire.frames import DEADLINE, METADATA, MORE, Kind
+from avrpc.wire.pieces import MIN_PIECE_BYTES
 from tests.wire.pair import (
     BOTH,
     DOWN,
@@ -13,6 +14,7 @@ from tests.wire.pair import (
     UP,
     client_with_call,
     frame,
+    frames,
     native,
     server_with_call,
     take,
@@ -232,3 +234,28 @@ def test_text_of_a_status_is_cut_and_always_utf8(text: str, sent: bytes) -> None
     server, call_id = server_with_call(UNARY)
     server.outgoing.status(call_id, StatusCode.INTERNAL, text, started=False)
     assert written(server.outgoing) == frame(Kind.STATUS, call_id, 13, len(sent), sent)
+
+
+# A call in pieces ...
+
+
+def test_large_call_begins_at_once_so_that_ids_arrive_in_order() -> None:
+    client = native(Role.CLIENT)
+    client.outgoing.call(UP, LARGE, time_left=5, metadata={"k": b"v"})
+    client.outgoing.call(UNARY, b"small")
+    first, second, rest = frames(take(client))
+    head = b"\x02\x04\x0a" + b"\x02\x02k\x02v\0"  # id, message, time left; metadata
+    assert first == (Kind.CALL, MORE | METADATA | DEADLINE, head + LARGE[:MIN_PIECE_BYTES])
+    assert second == (Kind.CALL, 0, b"\x04\x00small")
+    assert rest == (Kind.CALL, 0, b"\x02" + LARGE[MIN_PIECE_BYTES:])
+
+
+def test_cancel_of_a_large_call_follows_its_first_piece_and_frees_the_place() -> None:
+    client = native(Role.CLIENT)
+    call_id = client.outgoing.call(UNARY, LARGE)
+    client.outgoing.cancel(call_id)
+    assert client.outgoing.places == SMALL.max_values_in_pieces
+    assert client.outgoing.freed
+    first, second = frames(take(client))
+    assert first == (Kind.CALL, MORE, b"\x02\x00" + LARGE[:MIN_PIECE_BYTES])
+    assert second == (Kind.CANCEL, 0, b"\x02")
