@@ -1,0 +1,391 @@
+"""From JSON to types: names, namespaces and every rule of Avro, with errors that say where.
+
+Two steps. `Names.collect` notes each definition of a named type, wherever it stands; `Names.parse`
+then reads types and looks names up among all of them, so a name may be used before, after, and in
+another file than, its definition. The Avro specification wants a type defined before it is used;
+we read what breaks that, and `text` writes nothing that does, unless a file itself did.
+
+Bodies of records are read from a list and not by recursion, since records may form a long chain.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from .defaults import compile_defaults
+from .logical import logical_of
+from .strictjson import Place, show
+from .types import (
+    MAX_DEPTH,
+    NAMED_KINDS,
+    PRIMITIVES,
+    Array,
+    Enum,
+    Field,
+    Fixed,
+    Map,
+    Named,
+    Primitive,
+    Record,
+    Type,
+    Union,
+    components,
+    direct_records,
+    empty_records,
+    is_cycle,
+    mark_recursive,
+    may_be_empty,
+    short,
+    too_deep,
+)
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+MAX_NESTING = 64  # brackets of types within types; a person stops at five
+MAX_FIXED_BYTES = 1 << 24  # what fits one frame's length field is already absurd
+
+_ORDERS = ("ascending", "descending", "ignore")
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Give "; did you mean 'x'?" for a name close to a known one, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
+    if not close:
+        close = [other for other in known if other.lower() == name.lower()][:1]
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def check_name(name: object, place: Place, what: str = "a name") -> str:
+    """Return a simple name as it is, if Avro allows it."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise place.expected(f"{what} of letters, digits and _, not starting with a digit", name)
+    return name
+
+
+def full_name(json: dict[str, Any], key: str, namespace: str, place: Place) -> str:
+    """Work out the full name of the definition `json`, whose name stands under `key`."""
+    if key not in json:
+        raise place.expected(f'a name under "{key}"', json)
+    name = json[key]
+    if not isinstance(name, str) or not all(NAME.fullmatch(part) for part in name.split(".")):
+        raise (place / key).expected("a name of letters, digits and _, with dots between", name)
+    if "." in name:
+        return name
+    if "namespace" in json:
+        namespace = json["namespace"]
+        if not isinstance(json["namespace"], str) or not (
+            namespace == "" or all(map(NAME.fullmatch, namespace.split(".")))
+        ):
+            raise (place / "namespace").expected(
+                "a namespace: names with dots between", json["namespace"]
+            )
+    return f"{namespace}.{name}" if namespace else name
+
+
+def namespace_of(name: str) -> str:
+    """Give all but the last part of a full name."""
+    return name.rpartition(".")[0]
+
+
+def text_of(json: dict[str, Any], key: str, place: Place) -> str:
+    """Return the optional string under `key`."""
+    text = json.get(key, "")
+    if text is None:  # some tools write "doc": null
+        return ""
+    if not isinstance(text, str):
+        raise (place / key).expected("a string", text)
+    return text
+
+
+def list_of(json: dict[str, Any], key: str, place: Place) -> list[Any]:
+    """Return the list under `key`, which has to be there."""
+    if not isinstance(json.get(key), list):
+        if key not in json:
+            raise place.error(f'expected a list under "{key}", and there is none')
+        raise (place / key).expected("a list", json[key])
+    found: list[Any] = json[key]
+    return found
+
+
+@dataclass(slots=True)
+class Definition:
+    """A named type as it stands in a text."""
+
+    name: str
+    json: dict[str, Any]
+    place: Place
+
+    @property
+    def namespace(self) -> str:
+        return namespace_of(self.name)
+
+
+class Names:
+    """The named types of one text, or of one folder of files.
+
+    Attributes:
+        definitions: What `collect` found, by full name, in the order of the text.
+        types: What was made of it, by full name.
+    """
+
+    def __init__(self) -> None:
+        self.definitions: dict[str, Definition] = {}
+        self.types: dict[str, Named] = {}
+        self._bodies: list[tuple[Record, Definition]] = []
+        self._arrays: list[tuple[Array, Place]] = []
+        self._defaults: list[tuple[Field, Place]] = []
+        self._new: list[Record] = []
+        self._empty: dict[Record, bool] = {}
+
+    # -- collecting
+
+    def collect(self, json: Any, namespace: str, place: Place) -> None:
+        """Note every definition in a type's JSON. What is malformed is `parse`'s to report."""
+        left = [(json, namespace, place)]
+        while left:
+            one, namespace, place = left.pop()
+            if isinstance(one, list):
+                left.extend(
+                    (one[index], namespace, place / index) for index in reversed(range(len(one)))
+                )
+            elif isinstance(one, dict):
+                kind = one.get("type")
+                if isinstance(kind, (dict, list)):
+                    left.append((kind, namespace, place / "type"))
+                elif kind == "array":
+                    left.append((one.get("items"), namespace, place / "items"))
+                elif kind == "map":
+                    left.append((one.get("values"), namespace, place / "values"))
+                elif kind in NAMED_KINDS:
+                    name = self._define(one, namespace, place)
+                    fields = one.get("fields")
+                    if kind in ("record", "error") and isinstance(fields, list):
+                        left.extend(
+                            (
+                                fields[index].get("type"),
+                                namespace_of(name),
+                                place / "fields" / index / "type",
+                            )
+                            for index in reversed(range(len(fields)))
+                            if isinstance(fields[index], dict)
+                        )
+
+    def _define(self, json: dict[str, Any], namespace: str, place: Place) -> str:
+        name = full_name(json, "name", namespace, place)
+        if short(name) in PRIMITIVES:
+            raise (place / "name").error(f"{name!r} is a primitive type's name")
+        known = self.definitions.get(name)
+        if known is not None:
+            where = known.place.path
+            if known.place.source != place.source:
+                where = f"{known.place.source}: {where}"
+            raise (place / "name").error(f"{name!r} is defined already, at {where}")
+        self.definitions[name] = Definition(name, json, place)
+        return name
+
+    def find(self, name: str, namespace: str) -> str | None:
+        """Resolve a reference to a full name: in its own namespace, then in none, as Java does."""
+        if "." not in name and namespace and f"{namespace}.{name}" in self.definitions:
+            return f"{namespace}.{name}"
+        return name if name in self.definitions else None
+
+    # -- parsing
+
+    def parse(self, json: Any, namespace: str, place: Place, depth: int = 0) -> Type:
+        """Read a type. `complete` must be called before it is used."""
+        if depth > MAX_NESTING:
+            raise place.error(f"types nested more than {MAX_NESTING} deep")
+        if isinstance(json, str):
+            return self._named_or_primitive(json, namespace, place)
+        if isinstance(json, list):
+            return self._union(json, namespace, place, depth)
+        if not isinstance(json, dict):
+            raise place.expected("a type: a name, an object or a list", json)
+        kind = json.get("type")
+        match kind:
+            case None:
+                raise place.expected('a type: an object with a "type"', json)
+            case "array" | "map":
+                return self._container(kind, json, namespace, place, depth)
+            case "record" | "error" | "enum" | "fixed":
+                return self._named(full_name(json, "name", namespace, place))
+            case str() if kind in PRIMITIVES:
+                return Primitive(kind, logical_of(kind, json, place))
+            case str():
+                return self._named_or_primitive(kind, namespace, place / "type")
+        return self.parse(kind, namespace, place / "type", depth + 1)
+
+    def _container(
+        self, kind: str, json: dict[str, Any], namespace: str, place: Place, depth: int
+    ) -> Array | Map:
+        key = "items" if kind == "array" else "values"
+        if key not in json:
+            raise place.error(f'expected a type under "{key}" of this {kind}, and there is none')
+        inner = self.parse(json[key], namespace, place / key, depth + 1)
+        if kind == "map":
+            return Map(inner)
+        made = Array(inner)
+        self._arrays.append((made, place / key))
+        return made
+
+    def _named_or_primitive(self, name: str, namespace: str, place: Place) -> Type:
+        if name in PRIMITIVES:
+            return Primitive(name)
+        found = self.find(name, namespace)
+        if found is None:
+            kinds = ("array", "map", *sorted(NAMED_KINDS))
+            if name in kinds:
+                raise place.error(
+                    f'{name!r} is no type by itself: it needs {{"type": "{name}", ...}}'
+                )
+            known = [*PRIMITIVES, *kinds, *self.definitions, *map(short, self.definitions)]
+            raise place.error(f"no type {name!r}{suggest(name, known)}")
+        return self._named(found)
+
+    def _union(self, json: list[Any], namespace: str, place: Place, depth: int) -> Union:
+        if not json:
+            raise place.error("expected a union of at least one type, found none")
+        branches = []
+        seen: set[str] = set()
+        for index, one in enumerate(json):
+            branch = self.parse(one, namespace, place / index, depth + 1)
+            if isinstance(branch, Union):
+                raise (place / index).error("a union directly in a union")
+            key = branch.name if isinstance(branch, Named) else branch.kind
+            if key in seen:
+                raise (place / index).error(f"{key!r} is in this union already")
+            seen.add(key)
+            branches.append(branch)
+        return Union(tuple(branches))
+
+    def _named(self, name: str) -> Named:
+        known = self.types.get(name)
+        if known is not None:
+            return known
+        definition = self.definitions[name]
+        json, place = definition.json, definition.place
+        doc = text_of(json, "doc", place)
+        aliases = self._aliases(json, definition.namespace, place)
+        made: Named
+        match json["type"]:
+            case "enum":
+                made = _enum(name, doc, aliases, json, place)
+            case "fixed":
+                size = json.get("size")
+                if type(size) is not int or not 0 <= size <= MAX_FIXED_BYTES:
+                    raise (place / "size").expected(
+                        f"a number of bytes from 0 to {MAX_FIXED_BYTES}", size
+                    )
+                made = Fixed(name, doc, aliases, size, logical_of("fixed", json, place))
+            case kind:
+                made = Record(name, kind, doc, aliases)
+                self._bodies.append((made, definition))
+                self._new.append(made)
+        self.types[name] = made
+        return made
+
+    def _aliases(self, json: dict[str, Any], namespace: str, place: Place) -> tuple[str, ...]:
+        if json.get("aliases") is None:
+            return ()
+        found = []
+        for index, alias in enumerate(list_of(json, "aliases", place)):
+            here = {"name": alias, "namespace": namespace}
+            try:
+                found.append(full_name(here, "name", "", place))
+            except ValueError:
+                raise (place / "aliases" / index).expected("a name", alias) from None
+        return tuple(found)
+
+    def fields(
+        self, json: list[Any], namespace: str, place: Place, what: str = "field"
+    ) -> tuple[Field, ...]:
+        """Read the fields of a record, or the parameters of a message."""
+        made: list[Field] = []
+        seen: set[str] = set()
+        for index, one in enumerate(json):
+            here = place / index
+            if not isinstance(one, dict):
+                raise here.expected(f"a {what}: an object with name and type", one)
+            if "type" not in one or "name" not in one:
+                raise here.expected(f'a {what} with a "name" and a "type"', one)
+            name = check_name(one["name"], here / "name")
+            if name in seen:
+                raise (here / "name").error(f"{what} {name!r} is there twice")
+            seen.add(name)
+            if one.get("order", "ascending") not in _ORDERS:
+                raise (here / "order").expected("ascending, descending or ignore", one["order"])
+            aliases: tuple[str, ...] = ()
+            if one.get("aliases") is not None:
+                aliases = tuple(
+                    check_name(alias, here / "aliases" / at)
+                    for at, alias in enumerate(list_of(one, "aliases", here))
+                )
+            field_type = self.parse(one["type"], namespace, here / "type")
+            field = Field(name, field_type, text_of(one, "doc", here), aliases)
+            if "default" in one:
+                field.has_default = True
+                field.default_json = one["default"]
+                self._defaults.append((field, here / "default"))
+            made.append(field)
+        return tuple(made)
+
+    def parse_all(self) -> dict[str, Named]:
+        """Read every definition, used or not; give them in the order of the text."""
+        for name in self.definitions:
+            self._named(name)
+        self.complete()
+        return {name: self.types[name] for name in self.definitions}
+
+    def complete(self) -> None:
+        """Read the bodies of all records met so far, and check what only shows when all are read.
+
+        Raises:
+            SchemaError: Also for a record that holds itself with nothing between, an array whose
+                items may take no bytes, and a default that does not fit or never ends.
+        """
+        while self._bodies:
+            record, definition = self._bodies.pop()
+            fields = list_of(definition.json, "fields", definition.place)
+            record.fields = self.fields(fields, definition.namespace, definition.place / "fields")
+        for group in components(self._new, direct_records):
+            if is_cycle(group, direct_records):
+                names = " and ".join(repr(record.name) for record in group)
+                place = self.definitions[group[0].name].place
+                raise place.error(
+                    f"{names}: a value would hold itself without end;"
+                    " put an array, a map or a union with null between"
+                )
+        mark_recursive(self._new)
+        deep = too_deep(self._new)
+        if deep is not None:
+            raise self.definitions[deep.name].place.error(
+                f"a value of it may nest more than {MAX_DEPTH} levels deep"
+            )
+        self._empty.update(empty_records(self._new))
+        for array, place in self._arrays:
+            # Five bytes would announce 100 million such items, and they would all be made.
+            if may_be_empty(array.items, self._empty):
+                raise place.error(f"items of type {array.items} may take no bytes at all")
+        compile_defaults(self._defaults)
+        self._new.clear()
+        self._arrays.clear()
+        self._defaults.clear()
+
+
+def _enum(
+    name: str, doc: str, aliases: tuple[str, ...], json: dict[str, Any], place: Place
+) -> Enum:
+    symbols = list_of(json, "symbols", place)
+    seen: set[str] = set()
+    for index, symbol in enumerate(symbols):
+        check_name(symbol, place / "symbols" / index, "a symbol")
+        if symbol in seen:
+            raise (place / "symbols" / index).error(f"symbol {symbol!r} is there twice")
+        seen.add(symbol)
+    default = json.get("default")
+    if default is not None and default not in symbols:
+        raise (place / "default").expected(f"one of the symbols {show(symbols)}", default)
+    return Enum(name, doc, aliases, tuple(symbols), default)

@@ -1,0 +1,107 @@
+"""JSON as an interface file may have it: no duplicate keys, no NaN, and errors that say where."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from avrpc.errors import SchemaError
+
+
+class Place:
+    """Where in a text something stands; makes the errors that name it."""
+
+    __slots__ = ("path", "source")
+
+    def __init__(self, source: str = "", path: str = "$") -> None:
+        self.source = source
+        self.path = path
+
+    def __truediv__(self, key: str | int) -> Place:
+        if isinstance(key, int):
+            return Place(self.source, f"{self.path}[{key}]")
+        if key.replace("-", "_").isidentifier():
+            return Place(self.source, f"{self.path}.{key}")
+        return Place(self.source, f"{self.path}[{json.dumps(key, ensure_ascii=False)}]")
+
+    def error(self, problem: str) -> SchemaError:
+        return SchemaError(problem, source=self.source, path=self.path)
+
+    def expected(self, what: str, found: object) -> SchemaError:
+        return self.error(f"expected {what}, found {show(found)}")
+
+
+def show(found: object) -> str:
+    """Show a JSON value in an error, cut to a readable length."""
+    text = json.dumps(found, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+class _Duplicates(list[tuple[dict[str, Any], str]]):
+    """Notes objects that name a key twice; where they stand is only known once all is read."""
+
+    def hook(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            seen: set[str] = set()
+            twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            self.append((made, twice))
+        return made
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def read_json(text: str | bytes, source: str = "") -> Any:
+    """Parse JSON text.
+
+    Raises:
+        SchemaError: It is not UTF-8 or not JSON (with line and column), names a key twice in one
+            object (with the path), or nests deeper than Python reads.
+    """
+    top = Place(source, "")
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8-sig")
+        except UnicodeDecodeError as exc:
+            raise top.error(f"not UTF-8: byte {exc.start} is 0x{text[exc.start]:02x}") from exc
+    duplicates = _Duplicates()
+    try:
+        made = json.loads(text, object_pairs_hook=duplicates.hook, parse_constant=_no_constant)
+        # A lone surrogate ("\ud800") is legal JSON and can't be sent: it has no UTF-8 form.
+        json.dumps(made, ensure_ascii=False).encode()
+    except json.JSONDecodeError as exc:
+        raise top.error(f"not JSON: line {exc.lineno}, column {exc.colno}: {exc.msg}") from exc
+    except UnicodeEncodeError as exc:
+        raise top.error("a string holds half of a surrogate pair") from exc
+    except RecursionError as exc:
+        raise top.error("nested too deeply") from exc
+    except ValueError as exc:
+        raise top.error(f"not JSON: {exc}") from exc
+    if duplicates:
+        found, key = duplicates[0]
+        raise Place(source, _path_to(found, made)).error(f"key {json.dumps(key)} is there twice")
+    return made
+
+
+def _path_to(wanted: object, root: object) -> str:
+    left: list[tuple[object, Place]] = [(root, Place())]
+    while left:
+        one, place = left.pop()
+        if one is wanted:
+            return place.path
+        if isinstance(one, dict):
+            left.extend((value, place / key) for key, value in one.items())
+        elif isinstance(one, list):
+            left.extend((value, place / index) for index, value in enumerate(one))
+    return "$"  # inside a value that a duplicate key hides
+
+
+def compact(made: Any) -> str:
+    """Write JSON as we send and hash it: no spaces, keys as they came, text not escaped.
+
+    It is what JavaScript's JSON.stringify writes, and so what avsc hashes, but for numbers: a
+    1.0 in the file stays 1.0, where JavaScript knows no difference from 1.
+    """
+    return json.dumps(made, separators=(",", ":"), ensure_ascii=False)

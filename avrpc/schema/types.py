@@ -1,0 +1,324 @@
+"""Our model of an Avro type, and what follows from its shape alone.
+
+`parse` makes these from JSON; everything else works on them. Nothing that a peer wrote goes any
+further than this model: what fastavro gets is made from it anew (`fast`), so a key that means
+something to fastavro alone cannot pass.
+
+Named types are made empty and filled afterwards, since they may contain themselves. From then on
+nobody changes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, NoReturn
+
+PRIMITIVES = frozenset(("null", "boolean", "int", "long", "float", "double", "bytes", "string"))
+NAMED_KINDS = frozenset(("record", "error", "enum", "fixed"))
+
+
+class Branch(NamedTuple):
+    """A value of a union that has several named types, with the name of the one meant.
+
+    One sends it and receives it, for records, errors, enums and fixed alike; the union's other
+    branches (null, numbers, text, arrays, maps) stay plain values.
+    """
+
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Logical:
+    """A logical type that we know, and that is valid where it stands. Others are left out."""
+
+    name: str
+    precision: int = 0
+    scale: int = 0
+
+    def __str__(self) -> str:
+        return f"decimal({self.precision}, {self.scale})" if self.precision else self.name
+
+
+@dataclass(eq=False, slots=True)
+class Primitive:
+    """One of Avro's eight."""
+
+    kind: str
+    logical: Logical | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.logical})" if self.logical else self.kind
+
+
+@dataclass(eq=False, slots=True)
+class Array:
+    items: Type
+
+    kind = "array"
+    logical = None
+
+    def __str__(self) -> str:
+        return f"array<{self.items}>"
+
+
+@dataclass(eq=False, slots=True)
+class Map:
+    values: Type
+
+    kind = "map"
+    logical = None
+
+    def __str__(self) -> str:
+        return f"map<{self.values}>"
+
+
+@dataclass(eq=False, slots=True)
+class Union:
+    branches: tuple[Type, ...]
+
+    kind = "union"
+    logical = None
+
+    def __str__(self) -> str:
+        return f"union {{{', '.join(map(str, self.branches))}}}"
+
+    @property
+    def tagged(self) -> bool:
+        """Whether its named types travel through Python as `Branch`: it has several of them."""
+        return sum(isinstance(branch, NAMED) for branch in self.branches) > 1
+
+
+@dataclass(eq=False, slots=True)
+class Enum:
+    name: str
+    doc: str = ""
+    aliases: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+    default: str | None = None
+
+    kind = "enum"
+    logical = None
+
+    def __str__(self) -> str:
+        return short(self.name)
+
+
+@dataclass(eq=False, slots=True)
+class Fixed:
+    name: str
+    doc: str = ""
+    aliases: tuple[str, ...] = ()
+    size: int = 0
+    logical: Logical | None = None
+
+    kind = "fixed"
+
+    def __str__(self) -> str:
+        return f"{short(self.name)} ({self.logical})" if self.logical else short(self.name)
+
+
+def _no_default() -> NoReturn:
+    raise LookupError("this field has no default")
+
+
+@dataclass(eq=False, slots=True)
+class Field:
+    """A field of a record, or a parameter of a message.
+
+    Attributes:
+        default_json: The default as the text has it, if `has_default`.
+        make_default: Makes the default as a Python value, a new one each time.
+    """
+
+    name: str
+    type: Type
+    doc: str = ""
+    aliases: tuple[str, ...] = ()
+    has_default: bool = False
+    default_json: Any = None
+    make_default: Callable[[], Any] = _no_default
+
+
+@dataclass(eq=False, slots=True)
+class Record:
+    """A record, an error, or (with a message's name) the parameters of a message.
+
+    Attributes:
+        recursive: Whether a value of it may hold another value of it, at any depth.
+    """
+
+    name: str
+    kind: str = "record"
+    doc: str = ""
+    aliases: tuple[str, ...] = ()
+    fields: tuple[Field, ...] = ()
+    recursive: bool = field(default=False)
+
+    logical = None
+
+    def __str__(self) -> str:
+        return short(self.name)
+
+
+Type = Primitive | Array | Map | Union | Enum | Fixed | Record
+Named = Enum | Fixed | Record
+NAMED = (Enum, Fixed, Record)
+
+
+def short(name: str) -> str:
+    """Give the last part of a full name."""
+    return name.rpartition(".")[2]
+
+
+def parts(of: Type) -> Iterable[Type]:
+    """Give the types that `of` is made of, one level down."""
+    match of:
+        case Array():
+            return (of.items,)
+        case Map():
+            return (of.values,)
+        case Union():
+            return of.branches
+        case Record():
+            return tuple(field.type for field in of.fields)
+    return ()
+
+
+def records_in(of: Type) -> Iterator[Record]:
+    """Give the records that a value of the type may hold, not looking into them."""
+    left = [of]
+    while left:
+        one = left.pop()
+        if isinstance(one, Record):
+            yield one
+        else:
+            left.extend(parts(one))
+
+
+def held_records(record: Record) -> list[Record]:
+    """Give the records that a value of `record` may hold, not looking into those."""
+    return [found for field in record.fields for found in records_in(field.type)]
+
+
+def direct_records(record: Record) -> list[Record]:
+    """Give the records that *every* value of `record` holds: no array, map or union between."""
+    return [field.type for field in record.fields if isinstance(field.type, Record)]
+
+
+def is_recursive(of: Type) -> bool:
+    """Tell whether a value of the type may hold recursive records, at any depth."""
+    groups = components(records_in(of), held_records)
+    return any(record.recursive for group in groups for record in group)
+
+
+def components(
+    roots: Iterable[Record], next_to: Callable[[Record], list[Record]]
+) -> list[list[Record]]:
+    """Group records that reach each other, and order the groups: what is reached comes first.
+
+    Tarjan's algorithm with its own stack, since a stranger's text may chain more records than
+    Python may nest calls.
+    """
+    order: dict[Record, int] = {}
+    low: dict[Record, int] = {}
+    open_records: list[Record] = []
+    is_open: set[Record] = set()
+    found: list[list[Record]] = []
+    for root in roots:
+        if root in order:
+            continue
+        work: list[tuple[Record, Iterator[Record]]] = []
+
+        def enter(record: Record, work: list[tuple[Record, Iterator[Record]]] = work) -> None:
+            order[record] = low[record] = len(order)
+            open_records.append(record)
+            is_open.add(record)
+            work.append((record, iter(next_to(record))))
+
+        enter(root)
+        while work:
+            record, rest = work[-1]
+            for other in rest:
+                if other not in order:
+                    enter(other)
+                    break
+                if other in is_open:
+                    low[record] = min(low[record], order[other])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[record])
+                if low[record] == order[record]:
+                    group = [open_records.pop()]
+                    while group[-1] is not record:
+                        group.append(open_records.pop())
+                    is_open.difference_update(group)
+                    found.append(group)
+    return found
+
+
+def is_cycle(group: list[Record], next_to: Callable[[Record], list[Record]]) -> bool:
+    """Tell whether a group that `components` found holds a cycle."""
+    return len(group) > 1 or group[0] in next_to(group[0])
+
+
+def mark_recursive(records: Iterable[Record]) -> None:
+    """Set `Record.recursive` for these records and all that they reach."""
+    for group in components(records, held_records):
+        if is_cycle(group, held_records):
+            for record in group:
+                record.recursive = True
+
+
+def may_be_empty(of: Type, known: dict[Record, bool]) -> bool:
+    """Tell whether a value of the type may take no bytes at all.
+
+    Args:
+        of: A type that holds no record directly inside itself.
+        known: Answers for the records that it holds directly.
+    """
+    match of:
+        case Primitive():
+            return of.kind == "null"
+        case Fixed():
+            return of.size == 0
+        case Record():
+            return known[of]
+    return False
+
+
+def empty_records(roots: Iterable[Record]) -> dict[Record, bool]:
+    """Tell of each record that these hold directly whether a value may take no bytes."""
+    known: dict[Record, bool] = {}
+    for group in components(roots, direct_records):
+        for record in group:
+            known[record] = all(may_be_empty(field.type, known) for field in record.fields)
+    return known
+
+
+MAX_RECURSION = 64  # values of recursive records inside each other; PROTOCOL.md promises it
+MAX_DEPTH = 1500  # levels of any kind; fastavro ends the process at some 3,000
+
+
+def nesting(of: Type) -> int:
+    """Count the levels of a type down to its records, itself included."""
+    return 1 + max((nesting(part) for part in parts(of) if not isinstance(part, Record)), default=0)
+
+
+def too_deep(roots: Iterable[Record]) -> Record | None:
+    """Give a record of which a value may nest more than `MAX_DEPTH` levels, if there is one."""
+    deepest: dict[Record, int] = {}
+    for group in components(roots, held_records):
+        own = max(
+            max((1 + nesting(field.type) for field in record.fields), default=1) for record in group
+        )
+        if is_cycle(group, held_records):
+            own *= MAX_RECURSION
+        inside = (held for record in group for held in held_records(record))
+        below = max((deepest.get(held, 0) for held in inside), default=0)
+        if own + below > MAX_DEPTH:
+            return group[0]
+        deepest.update(dict.fromkeys(group, own + below))
+    return None
