@@ -148,7 +148,7 @@ class Incoming:
 
     def _items(self, flags: int, data: bytes, position: int, end: int) -> None:
         first = data[position] if position < end else 0x80
-        if first < 0x80:  # ids below 64 take one byte
+        if first < 0x80 and not first & 1:  # ids below 64 take one byte; odd ones are negative
             call_id = first >> 1
             position += 1
         else:
