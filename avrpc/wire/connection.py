@@ -17,12 +17,13 @@ the owner has decided: `again`, `native` or `close`. From `native` on both ends 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from avrpc.wire.calls import CallTable, MessageShape, WireLimits
 from avrpc.wire.codes import GoawayCode, LocalError, ProtocolError
 from avrpc.wire.events import Event, PackReceived, PeerViolated
 from avrpc.wire.incoming import Incoming
-from avrpc.wire.outgoing import Outgoing
+from avrpc.wire.outgoing import MAX_BUFFERED_PIECES, Outgoing
 from avrpc.wire.packs import encode_pack, parse_pack
 from avrpc.wire.pieces import AssemblyBudget
 from avrpc.wire.states import ConnectionState, Role, Step, next_connection_state
@@ -152,7 +153,9 @@ class Connection:
             shapes: By message number, of the client's protocol.
         """
         self._step(Step.NATIVE)
-        self._calls.peer_limits = peer_limits
+        self._calls.peer_limits = replace(
+            peer_limits, max_frame_bytes=min(peer_limits.max_frame_bytes, MAX_BUFFERED_PIECES)
+        )
         self._calls.shapes = shapes
         if self.role is Role.SERVER and self._chunks:
             error = ProtocolError("the client sent frames before the handshake was answered")
@@ -208,7 +211,7 @@ class Connection:
 
     @property
     def peer_limits(self) -> WireLimits:
-        """What the peer announced."""
+        """What the peer announced; for its frames, no more than this end ever uses."""
         return self._calls.peer_limits
 
     def data_to_send(self) -> bytearray:

@@ -31,13 +31,13 @@ from avrpc.wire.primitives import (
 )
 from avrpc.wire.states import BETWEEN_PIECES, Role, next_call_state
 
-# One frame: what a small call of another task waits behind at most.
+# One frame: what a small call of another task waits behind at most. No frame of ours is larger,
+# whatever the peer takes; so the two bytes that count the items of a frame are enough, too.
 MAX_BUFFERED_PIECES = 64 * 1024
 
 # GOAWAY and STATUS carry text for people; a longer one is cut.
 MAX_TEXT_BYTES = 1024
 
-_NO_FRAME = -1
 _OUTCOMES = (Kind.RESULT, Kind.ERROR)
 
 
@@ -60,9 +60,11 @@ class Outgoing:
         self._calls = calls
         self._me = calls.role
         self._large: deque[tuple[Call, OutgoingValue]] = deque()
-        self._frame_at = _NO_FRAME  # where in `data` the open ITEMS frame begins
+        # The open ITEMS frame stands at the end of `data`. Where it begins is told from there,
+        # since bytes may be taken from the front while it is open.
         self._frame_call: Call | None = None
         self._frame_count = 0
+        self._frame_room = 0  # how many bytes more it may hold
 
     # What there is to wait for ...
 
@@ -157,14 +159,17 @@ class Outgoing:
         """
         call = self._frame_call
         size = len(item)
-        if call is not None and call.id == call_id and self._room() >= size:
+        if call is not None and call.id == call_id and 0 < size <= self._frame_room:
             credit = call.credit[self._me]
             if credit.available <= 0:
                 return False
             credit.available -= size
             self.data += item
             self._frame_count += 1
+            self._frame_room -= size
             return True
+        if not size:
+            raise LocalError("an item takes at least one byte")
         call = self._calls[call_id]
         credit = self._credit(call)
         large = self.is_large(size)
@@ -174,27 +179,26 @@ class Outgoing:
             self._value(Kind.ITEMS, 0, call, ITEM_COUNT.pack(1), item)
         else:
             self._move(call, Kind.ITEMS)
-            self._open_items(call)
-            self.data += item
+            self._open_items(call, item)
         credit.take(size)
         return True
 
-    def _open_items(self, call: Call) -> None:
+    def _open_items(self, call: Call, item: bytes | bytearray) -> None:
         self._seal()
-        self._frame_at = len(self.data)
         self._frame_call = call
         self._frame_count = 1
-        self.data += b"\0\0\0\0" + call.encoded_id + b"\0\0"
-
-    def _room(self) -> int:
-        used = len(self.data) - self._frame_at - HEADER.size
-        return self._calls.peer_limits.max_frame_bytes - used
+        head = b"\0\0\0\0" + call.encoded_id + b"\0\0"
+        length = len(head) - HEADER.size + len(item)
+        self._frame_room = self._calls.peer_limits.max_frame_bytes - length
+        self.data += head
+        self.data += item
 
     def _seal(self) -> None:
         """Write the length and the count of the open ITEMS frame, now that they are known."""
-        call, at = self._frame_call, self._frame_at
+        call = self._frame_call
         if call is not None:
-            length = len(self.data) - at - HEADER.size
+            length = self._calls.peer_limits.max_frame_bytes - self._frame_room
+            at = len(self.data) - length - HEADER.size
             HEADER.pack_into(self.data, at, Kind.ITEMS << 24 | length)
             count_at = at + HEADER.size + len(call.encoded_id)
             ITEM_COUNT.pack_into(self.data, count_at, self._frame_count)
@@ -297,7 +301,9 @@ class Outgoing:
         return self.data
 
     def forget(self, call: Call) -> None:
-        """Drop what is still leaving on a call that has ended."""
+        """Drop what is still leaving on a call, and add no more to its open ITEMS frame."""
+        if self._frame_call is call:
+            self._seal()
         if call.leaving is not None:
             call.leaving = None
             self._large = deque(entry for entry in self._large if entry[0] is not call)

@@ -1,9 +1,11 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from avrpc.wire import Connection, LocalError, Outgoing, Role, StatusCode
 from avrpc.wire.frames import DEADLINE, METADATA, MORE, Kind
+from avrpc.wire.outgoing import MAX_BUFFERED_PIECES
 from avrpc.wire.pieces import MIN_PIECE_BYTES
 from tests.wire.pair import (
     BOTH,
@@ -13,6 +15,7 @@ from tests.wire.pair import (
     UNARY,
     UP,
     client_with_call,
+    count,
     frame,
     frames,
     native,
@@ -259,3 +262,77 @@ def test_cancel_of_a_large_call_follows_its_first_piece_and_frees_the_place() ->
     first, second = frames(take(client))
     assert first == (Kind.CALL, MORE, b"\x02\x00" + LARGE[:MIN_PIECE_BYTES])
     assert second == (Kind.CANCEL, 0, b"\x02")
+
+
+# Items ...
+
+
+def test_items_share_a_frame_until_the_buffer_is_asked_for() -> None:
+    client, call_id = client_with_call(UP)
+    for item in (b"a", b"bc", b"d"):
+        client.outgoing.item(call_id, item)
+    assert take(client) == frame(Kind.ITEMS, call_id, count(3), b"abcd")
+    client.outgoing.item(call_id, b"e")
+    assert take(client) == frame(Kind.ITEMS, call_id, count(1), b"e")
+
+
+def test_frame_of_items_stays_open_while_bytes_before_it_are_sent() -> None:
+    client, call_id = client_with_call(UP)
+    client.outgoing.ping(1)
+    before = bytes(client.data_to_send())
+    client.outgoing.item(call_id, b"a")
+    client.sent(len(before))
+    client.outgoing.item(call_id, b"b")
+    assert take(client) == frame(Kind.ITEMS, call_id, count(2), b"ab")
+
+
+@pytest.mark.parametrize("announced", [4096, 64 * 1024, 1024 * 1024])
+def test_frame_of_items_grows_to_the_limit_and_not_beyond(announced: int) -> None:
+    limits = replace(SMALL, max_frame_bytes=announced, window_bytes=2**31 - 1)
+    client = native(Role.CLIENT, peer_limits=limits)
+    call_id = client.outgoing.call(UP, b"")
+    take(client)
+    largest = min(announced, MAX_BUFFERED_PIECES)
+    room = largest - 1 - 2  # the id and the count
+    for _ in range(room + 1):
+        client.outgoing.item(call_id, b"i")
+    full, next_one = frames(take(client))
+    assert full == (Kind.ITEMS, 0, b"\x02" + count(room) + b"i" * room)
+    assert len(full[2]) == largest
+    assert next_one == (Kind.ITEMS, 0, b"\x02" + count(1) + b"i")
+
+
+@pytest.mark.parametrize("ids", [1, 63, 64, 8192])
+@pytest.mark.parametrize("size", [LARGEST_SMALL_VALUE, LARGEST_SMALL_VALUE + 1])
+def test_item_at_the_limit_fits_a_frame_and_one_byte_more_goes_in_pieces(
+    ids: int, size: int
+) -> None:
+    client = native(Role.CLIENT)
+    client._calls.last_id = ids - 1
+    call_id = client.outgoing.call(UP, b"")
+    take(client)
+    large = client.outgoing.is_large(size)
+    assert large == (size > LARGEST_SMALL_VALUE)
+    client.outgoing.item(call_id, bytes(size))
+    assert client.outgoing.busy(call_id) == large
+    assert client.outgoing.places == SMALL.max_values_in_pieces - large
+    # With no metadata in it, one byte more still fits one frame.
+    assert take(client) == frame(Kind.ITEMS, call_id, count(1), bytes(size))
+
+
+@pytest.mark.parametrize("first", [b"", b"an item in an open frame"])
+def test_item_of_no_bytes_is_refused(first: bytes) -> None:
+    client, call_id = client_with_call(UP)
+    if first:
+        client.outgoing.item(call_id, first)
+    with pytest.raises(LocalError, match="at least one byte"):
+        client.outgoing.item(call_id, b"")
+
+
+def test_call_that_has_ended_gets_no_more_items_in_its_open_frame() -> None:
+    client, call_id = client_with_call(UP)
+    client.outgoing.item(call_id, b"a")
+    client.receive_data(frame(Kind.RESULT, call_id))
+    with pytest.raises(LocalError, match="not open"):
+        client.outgoing.item(call_id, b"b")
+    assert take(client) == frame(Kind.ITEMS, call_id, count(1), b"a")
