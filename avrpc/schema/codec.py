@@ -199,6 +199,18 @@ def _items_decoder(of: Type, at: At) -> Callable[[bytes, int], list[Any]]:
     return decode
 
 
+def prefix_decoder(of: Record, at: At) -> Callable[[bytes, int], tuple[Any, int]]:
+    """Make a decoder for a value that other bytes may follow: it gives the position after it."""
+    scan = compile_scan(of, at, prefix=True)
+    decode = Codec(of, at).decode
+
+    def decode_prefix(data: bytes, start: int) -> tuple[Any, int]:
+        end = start + scan(data[start:], 1)
+        return decode(data[start:end]), end
+
+    return decode_prefix
+
+
 def _explainer(of: Type, at: At) -> Callable[[bytes, int, Exception | None], InvalidValue]:
     def explain(data: bytes, count: int, cause: Exception | None) -> InvalidValue:
         try:

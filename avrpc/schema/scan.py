@@ -27,16 +27,17 @@ class _Wrong(Exception):
         self.where: list[Callable[[At], At]] = []
 
 
-def compile_scan(of: Type, at: At) -> Callable[[bytes, int], None]:
+def compile_scan(of: Type, at: At, *, prefix: bool = False) -> Callable[[bytes, int], int]:
     """Make a function that walks over bytes that should hold a number of values of the type.
 
-    The function raises `InvalidValue` for bytes that end early, or go on, or are no such values.
+    The function gives the position after them. It raises `InvalidValue` for bytes that end early,
+    or are no such values; and for bytes that go on, unless `prefix`.
     """
     compiler = _Compiler()
     step = compiler.step(of)
     compiler.fill_records()
 
-    def scan(data: bytes, count: int = 1) -> None:
+    def scan(data: bytes, count: int) -> int:
         position = 0
         try:
             for _ in range(count):
@@ -48,9 +49,10 @@ def compile_scan(of: Type, at: At) -> Callable[[bytes, int], None]:
             raise place.wrong(wrong.problem) from None
         except RecursionError as exc:
             raise at.wrong("nested too deeply") from exc
-        if position != len(data):
+        if position != len(data) and not prefix:
             left = len(data) - position
             raise at.wrong(f"the value ends {left} byte{'s' * (left > 1)} before its bytes do")
+        return position
 
     return scan
 
