@@ -9,7 +9,13 @@ from typing import NamedTuple
 from avrpc.wire.codes import LocalError
 from avrpc.wire.credit import Credit
 from avrpc.wire.frames import Kind
-from avrpc.wire.pieces import Assembly, AssemblyBudget, OutgoingValue
+from avrpc.wire.pieces import (
+    NO_FIELDS,
+    Assembly,
+    AssemblyBudget,
+    HeaderFields,
+    OutgoingValue,
+)
 from avrpc.wire.primitives import encode_long
 from avrpc.wire.states import CallState, Role, next_call_state
 
@@ -143,9 +149,9 @@ class CallTable:
         del self._calls[call.id]
         self.streamed -= call.shape.streams
 
-    def start_assembly(self, call: Call, kind: Kind) -> Assembly:
+    def start_assembly(self, call: Call, kind: Kind, fields: HeaderFields = NO_FIELDS) -> Assembly:
         """Begin to put a value together."""
-        call.assembly = Assembly(kind, call.shape.max_value_bytes, self.budget)
+        call.assembly = Assembly(kind, call.shape.max_value_bytes, self.budget, fields)
         self.assembling += 1
         return call.assembly
 

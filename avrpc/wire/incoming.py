@@ -36,7 +36,7 @@ from avrpc.wire.frames import (
     Kind,
 )
 from avrpc.wire.outgoing import Outgoing
-from avrpc.wire.pieces import MIN_PIECE_BYTES
+from avrpc.wire.pieces import MIN_PIECE_BYTES, NO_FIELDS, HeaderFields
 from avrpc.wire.primitives import decode_long, decode_metadata, decode_string
 from avrpc.wire.states import BETWEEN_PIECES, CallState, Role, next_call_state
 
@@ -59,7 +59,6 @@ class Incoming:
         self._outgoing = outgoing
         self._peer = calls.role.other
         self._events: list[Event] = []
-        self._pending: dict[int, tuple[int, int | None, dict[str, bytes] | None]] = {}
         self._receivers: dict[int, Callable[[int, bytes, int, int], None]] = {
             Kind.CALL: self._call,
             Kind.ITEMS: self._items,
@@ -141,8 +140,8 @@ class Incoming:
             self._calls.remove(call)
             return
         if flags & MORE:
-            self._pending[call_id] = (number, time_left, metadata)
-            self._begin(call, Kind.CALL, data, position, end)
+            fields = HeaderFields(number, time_left, metadata)
+            self._begin(call, Kind.CALL, fields, data, position, end)
             return
         self._events.append(CallReceived(call_id, number, time_left, metadata, data[position:end]))
 
@@ -170,7 +169,7 @@ class Incoming:
         if flags & MORE:
             if count != 1:
                 raise ProtocolError(f"an item in pieces came in ITEMS of {count}")
-            self._begin(call, Kind.ITEMS, data, position, end)
+            self._begin(call, Kind.ITEMS, NO_FIELDS, data, position, end)
         else:
             self._events.append(ItemsReceived(call_id, count, data[position:end]))
 
@@ -203,8 +202,8 @@ class Incoming:
         metadata, position = self._metadata(flags, data, position, end)
         if flags & MORE:
             next_call_state(call.state, self._peer, kind)
-            self._pending[call_id] = (0, None, metadata)
-            self._begin(call, kind, data, position, end)
+            fields = HeaderFields(metadata=metadata)
+            self._begin(call, kind, fields, data, position, end)
             return
         self._ended(call, kind, metadata, data[position:end])
 
@@ -225,7 +224,6 @@ class Incoming:
         code, position = decode_long(data, position, end)
         text, position = decode_string(data, position, end)
         self._require_end(Kind.STATUS, position, end)
-        self._pending.pop(call_id, None)
         self._outgoing.forget(call)
         self._calls.move(call, self._peer, Kind.STATUS)
         self._events.append(StatusReceived(call_id, metadata, code, text, bool(flags & STARTED)))
@@ -233,7 +231,6 @@ class Incoming:
     def _cancel(self, flags: int, data: bytes, position: int, end: int) -> None:
         call = self._plain(Kind.CANCEL, data, position, end)
         if call is not None:
-            self._pending.pop(call.id, None)
             self._calls.drop_assembly(call)
             self._events.append(CancelReceived(call.id))
 
@@ -269,7 +266,6 @@ class Incoming:
         unaccepted: list[int] = []
         if self._peer is Role.SERVER:
             for call in [call for call in self._calls if call.id > last_call]:
-                self._pending.pop(call.id, None)
                 self._outgoing.forget(call)
                 self._calls.remove(call)
                 unaccepted.append(call.id)
@@ -324,11 +320,13 @@ class Incoming:
 
     # Values in pieces ...
 
-    def _begin(self, call: Call, kind: Kind, data: bytes, position: int, end: int) -> None:
+    def _begin(
+        self, call: Call, kind: Kind, fields: HeaderFields, data: bytes, position: int, end: int
+    ) -> None:
         limit = self._calls.limits.max_values_in_pieces
         if self._calls.assembling >= limit:
             raise ProtocolError(f"more than {limit} values in pieces at once")
-        self._calls.start_assembly(call, kind)
+        self._calls.start_assembly(call, kind, fields)
         self._add(call, MORE, data, position, end)
 
     def _add(self, call: Call, flags: int, data: bytes, position: int, end: int) -> None:
@@ -361,8 +359,8 @@ class Incoming:
         assembly = call.assembly
         assert assembly is not None
         dropped, value = assembly.dropped, assembly.join()
+        number, time_left, metadata = assembly.fields
         self._calls.drop_assembly(call)
-        number, time_left, metadata = self._pending.pop(call.id, (0, None, None))
         if kind in (Kind.RESULT, Kind.ERROR):
             self._ended(call, kind, metadata, value)
         elif dropped:

@@ -7,6 +7,8 @@ receiver announces), which bounds what half values can hold of its memory.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from avrpc.wire.frames import HEADER, MORE, Kind
 
 # A piece that is not the last holds at least this much of the value, so that a value can't be
@@ -76,13 +78,27 @@ class AssemblyBudget:
         self.available += size
 
 
+class HeaderFields(NamedTuple):
+    """What came in the first piece before the value; which of it counts, the kind says."""
+
+    number: int = 0
+    time_left: int | None = None
+    metadata: dict[str, bytes] | None = None
+
+
+NO_FIELDS = HeaderFields()
+
+
 class Assembly:
     """A value that is arriving in pieces."""
 
-    __slots__ = ("_budget", "_chunks", "_limit", "_size", "dropped", "kind")
+    __slots__ = ("_budget", "_chunks", "_limit", "_size", "dropped", "fields", "kind")
 
-    def __init__(self, kind: Kind, limit: int, budget: AssemblyBudget) -> None:
+    def __init__(
+        self, kind: Kind, limit: int, budget: AssemblyBudget, fields: HeaderFields = NO_FIELDS
+    ) -> None:
         self.kind = kind
+        self.fields = fields
         self.dropped = False  # it grew too large: the rest is counted off and forgotten
         self._limit = limit
         self._budget = budget
