@@ -20,6 +20,7 @@ from .codec import Codec, ItemsCodec
 from .declared import ErrorCodec, Errors
 from .messages import Kind
 from .protocol import Message, Parameter, Protocol
+from .registry import Registry, UnknownProtocol
 from .types import Branch
 
 __all__ = [
@@ -32,4 +33,6 @@ __all__ = [
     "Message",
     "Parameter",
     "Protocol",
+    "Registry",
+    "UnknownProtocol",
 ]
