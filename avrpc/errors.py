@@ -27,9 +27,12 @@ leaves a public function is one plain exception, unless the caller's own nursery
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import copy
+from typing import Any, ClassVar, TypeVar
 
 import trio
+
+_E = TypeVar("_E", bound=BaseException)
 
 
 class AvrpcError(Exception):
@@ -85,7 +88,7 @@ class ConnectionRefused(ConnectFailed):
         code: The peer's number for why (PROTOCOL.md lists them).
     """
 
-    def __init__(self, text: str, *, code: int) -> None:
+    def __init__(self, text: str, *, code: int = 0) -> None:
         super().__init__(text)
         self.code = code
 
@@ -97,7 +100,7 @@ class ConnectionLost(AvrpcError, trio.BrokenResourceError):
     ``maybe_executed`` tells.
     """
 
-    def __init__(self, text: str, *, maybe_executed: bool) -> None:
+    def __init__(self, text: str, *, maybe_executed: bool = True) -> None:
         super().__init__(text)
         self.maybe_executed = maybe_executed
 
@@ -206,6 +209,11 @@ class InternalError(RemoteError):
 
     What it was stands in the peer's log, under the id in the text; the peer tells nothing else.
     """
+
+
+def fresh(error: _E) -> _E:
+    """A copy of an error, for one that is raised more than once: each with its own traceback."""
+    return copy.copy(error)
 
 
 def _rebuild_declared(cls: type[DeclaredError], fields: dict[str, Any]) -> DeclaredError:

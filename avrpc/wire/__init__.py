@@ -32,9 +32,11 @@ from avrpc.wire.events import (
 )
 from avrpc.wire.outgoing import Outgoing
 from avrpc.wire.pieces import AssemblyBudget
+from avrpc.wire.primitives import MAX_METADATA_ENTRIES
 from avrpc.wire.states import CallState, ConnectionState, Role
 
 __all__ = [
+    "MAX_METADATA_ENTRIES",
     "AssemblyBudget",
     "CallReceived",
     "CallState",

@@ -1,0 +1,428 @@
+"""The client: `connect`, and an object with one method for each message."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from keyword import iskeyword
+from typing import Any
+
+import trio
+
+from avrpc.address import TcpAddress, parse_address
+from avrpc.client_call import (
+    STREAM_CALLS,
+    BothCall,
+    OneWayWait,
+    RequestCall,
+    ResponseCall,
+    UnaryWait,
+    deadline_after,
+    outcome_error,
+    outcome_value,
+    time_left,
+)
+from avrpc.errors import (
+    ConnectFailed,
+    ConnectTimeout,
+    DeadlineExceeded,
+    LimitExceeded,
+    UnknownMessage,
+)
+from avrpc.groups import single
+from avrpc.handshake import Agreement, ClientHandshake, ServerMemory
+from avrpc.limits import Limits
+from avrpc.opening import open_client
+from avrpc.schema import Kind, Message, Protocol
+from avrpc.session import Session
+from avrpc.transport import SocketTransport, StreamTransport, Transport
+from avrpc.wire import (
+    MAX_METADATA_ENTRIES,
+    Connection,
+    GoawayCode,
+    ResultReceived,
+    Role,
+    StatusCode,
+    StatusReceived,
+)
+
+logger = logging.getLogger("avrpc")
+
+Metadata = Mapping[str, bytes | str]
+
+# What this process knows of the servers it has met, so that a next connect takes one round trip.
+_memory = ServerMemory()
+
+
+def connect(
+    address: str,
+    protocol: Protocol | str | None = None,
+    *,
+    limits: Limits | None = None,
+    timeout: float = 10,
+    credentials: bytes | None = None,
+    tls: object = None,
+) -> AbstractAsyncContextManager[Client]:
+    """Connect to a server, for the length of an ``async with``.
+
+    Leaving the block closes the connection. One-way calls are waited for, up to
+    ``limits.close_timeout`` seconds, unless it is left with an exception; calls that are open
+    after that end with `ConnectionClosed`.
+
+    Args:
+        address: ``tcp://host:port`` or ``unix:///path``, as `Server.serve` reports it.
+        protocol: The client's own version of the interface; or the full name of one of the
+            server's, to take the server's version; or None for the server's first.
+        limits: What this end accepts.
+        timeout: Seconds for connecting and the handshake together.
+        credentials: Not supported in this version.
+        tls: Not supported in this version.
+
+    Raises:
+        ConnectFailed: No connection came about; its subclasses say why.
+        ValueError: The address is none.
+    """
+    if credentials is not None or tls is not None:
+        raise NotImplementedError("credentials and tls are not supported in this version")
+    parse_address(address)
+
+    async def transport() -> Transport:
+        return await _open_transport(address)
+
+    return _connect(transport, address, protocol, limits or Limits(), timeout)
+
+
+def connect_stream(
+    stream: trio.abc.Stream,
+    protocol: Protocol | str | None = None,
+    *,
+    limits: Limits | None = None,
+    timeout: float = 10,
+) -> AbstractAsyncContextManager[Client]:
+    """`connect` over a stream that is connected already, such as one end of a memory stream pair.
+
+    Takes the stream over, and closes it.
+    """
+    address = "stream"
+
+    async def transport() -> Transport:
+        return StreamTransport(stream, address)
+
+    return _connect(transport, address, protocol, limits or Limits(), timeout)
+
+
+@asynccontextmanager
+async def _connect(
+    open_transport: Callable[[], Awaitable[Transport]],
+    address: str,
+    protocol: Protocol | str | None,
+    limits: Limits,
+    seconds: float,
+) -> AsyncIterator[Client]:
+    opened = None
+    with trio.move_on_after(seconds):
+        opened = await _open(await open_transport(), address, protocol, limits)
+    if opened is None:
+        raise ConnectTimeout(f"{address}: no answer within {seconds} s; is it an avrpc server?")
+    async with _run(*opened) as client:
+        yield client
+
+
+async def _open_transport(address: str) -> Transport:
+    where = parse_address(address)
+    try:
+        if isinstance(where, TcpAddress):
+            stream = await trio.open_tcp_stream(where.host, where.port)
+        else:
+            stream = await trio.open_unix_socket(where.path)
+    except OSError as error:
+        raise ConnectFailed(f"{address}: cannot connect: {_problem(error)}") from error
+    return SocketTransport(socket.socket(fileno=stream.socket.detach()), address)
+
+
+def _problem(error: OSError) -> str:
+    # trio reports all attempts of a name with many addresses as the cause; the first will do.
+    cause = error.__cause__
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    return str(cause or error)
+
+
+async def _open(
+    transport: Transport, address: str, protocol: Protocol | str | None, limits: Limits
+) -> tuple[Session, list[Any], Agreement, Limits]:
+    """Shake hands. The transport is closed if that fails."""
+    mine = protocol if isinstance(protocol, Protocol) else None
+    name = mine.name if mine else str(protocol or "")
+    connection = Connection(Role.CLIENT, limits.wire())
+    handshake = ClientHandshake(mine, name, address=address, limits=limits, memory=_memory)
+    try:
+        agreement, events = await open_client(transport, connection, handshake, limits)
+    except BaseException:
+        await transport.aclose()
+        raise
+    return Session(transport, connection), events, agreement, limits
+
+
+@asynccontextmanager
+async def _run(
+    session: Session, events: list[Any], agreement: Agreement, limits: Limits
+) -> AsyncIterator[Client]:
+    """The connection's tasks, around the user's block.
+
+    The nursery is our own business: what leaves the block leaves here as it is, in no group.
+    """
+    client = Client(session, agreement)
+    failure: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(session.run, events)
+            try:
+                yield client
+                with trio.move_on_after(limits.close_timeout):
+                    await session.wait_idle()
+                _say_goodbye(session)
+            except BaseException as error:  # noqa: BLE001  # raised again below
+                failure = error
+                _say_goodbye(session)
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:  # Cancelled, from outside, while the nursery closed
+        failure = failure or single(group)
+    finally:
+        await session.transport.aclose()
+    if failure is not None:
+        raise failure
+
+
+def _say_goodbye(session: Session) -> None:
+    if session.ended is None:
+        session.connection.goaway(GoawayCode.NO_ERROR, "the client was closed")
+        session.kick()
+    session.close()
+
+
+class Client:
+    """A connection to a server, with the messages of its protocol as methods.
+
+    ``client["name"]`` is the message of that name; ``client.name`` too, unless the client itself
+    has the name (``protocol``, ``protocols``, ``address``). What calling it gives depends on its
+    kind: an async function for unary and one-way messages, an object for ``async with`` for
+    those that stream.
+
+    Parameters go by position or by name; one that has a default may be left out, and one that is
+    a Python keyword takes a trailing underscore (``from_``).
+    """
+
+    def __init__(self, session: Session, agreement: Agreement) -> None:
+        self._session = session
+        self._agreement = agreement
+        self._bound: dict[str, UnaryMessage | StreamMessage] = {}
+        for name in self.protocol.messages:
+            if hasattr(type(self), name):
+                logger.warning(
+                    "message %s.%s: the client has that name itself; call it as client[%r]",
+                    self.protocol.name,
+                    name,
+                    name,
+                )
+
+    @property
+    def protocol(self) -> Protocol:
+        """The client's protocol: its own, or the server's where it brought none."""
+        return self._agreement.local
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """Full names of the protocols that the server offers."""
+        return self._agreement.offered
+
+    @property
+    def address(self) -> str:
+        """Where the server is."""
+        return self._session.transport.peer
+
+    def __getitem__(self, name: str) -> Any:
+        """The message of that name, ready to be called.
+
+        Raises:
+            UnknownMessage: The protocol has none of that name.
+        """
+        bound = self._bound.get(name)
+        if bound is None:
+            bound = self._bound[name] = self._bind(name)
+        return bound
+
+    def _bind(self, name: str) -> UnaryMessage | StreamMessage:
+        message = self.protocol.messages.get(name)
+        if message is None:
+            known = ", ".join(self.protocol.messages)
+            raise UnknownMessage(f"protocol {self.protocol.name} has no message {name!r}: {known}")
+        kind = message.kind
+        if kind.streams_request or kind.streams_response:
+            return StreamMessage(self._session, message)
+        return UnaryMessage(self._session, message)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        try:
+            bound = self[name]
+        except UnknownMessage as error:
+            raise AttributeError(str(error)) from None
+        self.__dict__[name] = bound  # the next look-up finds it without a call
+        return bound
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.protocol.messages]
+
+    def __repr__(self) -> str:
+        return f"<avrpc.Client of {self.protocol.name} at {self.address}>"
+
+
+class _BoundMessage:
+    """A message of one client, with the options of its calls."""
+
+    def __init__(
+        self,
+        session: Session,
+        message: Message,
+        timeout: float | None = None,
+        metadata: Metadata | None = None,
+    ) -> None:
+        self._session = session
+        self._message = message
+        self._timeout = timeout
+        self._metadata = _encoded_metadata(session, metadata)
+        self._names = [parameter.name for parameter in message.parameters]
+        self._keywords = {f"{name}_": name for name in self._names if iskeyword(name)}
+        self.__name__ = self.__qualname__ = message.name
+        self.__doc__ = message.doc or None
+
+    def _encode(self, args: tuple[Any, ...], parameters: dict[str, Any]) -> bytes | bytearray:
+        if self._keywords:
+            parameters = {self._keywords.get(name, name): parameters[name] for name in parameters}
+        if args:
+            name = self._message.name
+            if len(args) > len(self._names):
+                raise TypeError(
+                    f"{name}() takes {len(self._names)} parameters ({', '.join(self._names)}),"
+                    f" {len(args)} were given"
+                )
+            positional = dict(zip(self._names, args, strict=False))
+            for twice in positional.keys() & parameters.keys():
+                raise TypeError(f"{name}() got parameter {twice!r} twice")
+            parameters |= positional
+        return self._message.request.encode(parameters)
+
+    def __repr__(self) -> str:
+        return f"<avrpc message {self._message.name} ({self._message.kind.value})>"
+
+
+class UnaryMessage(_BoundMessage):
+    """A message that is called and answered once, or not at all (one-way): an async function."""
+
+    def using(
+        self, *, timeout: float | None = None, metadata: Metadata | None = None
+    ) -> UnaryMessage:
+        """The same message, called with options.
+
+        Args:
+            timeout: Seconds; `DeadlineExceeded` after. The caller's own trio deadline counts too.
+            metadata: Sent along; the handler reads it from ``current_call().metadata``.
+        """
+        return UnaryMessage(self._session, self._message, timeout, metadata)
+
+    async def __call__(self, *args: Any, **parameters: Any) -> Any:
+        """Call it and give the response; None at once, once it is under way, if it is one-way.
+
+        The handler gets the caller's deadline, and is cancelled when the caller is.
+
+        Raises:
+            InvalidValue: A parameter does not fit; nothing was sent.
+            DeclaredError: The handler raised an error of the protocol.
+            AvrpcError: What else can go wrong: see `avrpc.errors`.
+        """
+        encoded = self._encode(args, parameters)
+        if self._timeout is None:
+            return await self._call(encoded, None)
+        text = f"{self._message.name}: not answered within {self._timeout} s"
+        late = DeadlineExceeded(text, maybe_executed=False)
+        with trio.CancelScope(deadline=deadline_after(self._timeout)):
+            return await self._call(encoded, late)
+        raise late
+
+    async def _call(self, parameters: bytes | bytearray, late: DeadlineExceeded | None) -> Any:
+        session, message = self._session, self._message
+        await session.wait_slot(streamed=False, size=len(parameters))
+        deadline = trio.current_effective_deadline()
+        left = time_left(deadline)
+        if left == 0:
+            await trio.lowlevel.checkpoint()  # the caller's time is up: trio says so here
+        call_id = session.outgoing.call(
+            message.number, parameters, time_left=left, metadata=self._metadata
+        )
+        if late is not None:
+            late.maybe_executed = True
+        if message.kind is Kind.ONE_WAY:
+            session.add(call_id, OneWayWait(message))
+            session.kick()
+            await trio.lowlevel.checkpoint()
+            return None
+        waiting = UnaryWait(session, call_id)
+        session.add(call_id, waiting)
+        session.kick()
+        outcome = await waiting.wait()
+        if isinstance(outcome, ResultReceived):
+            assert message.response is not None
+            return outcome_value(outcome, message.response)
+        if isinstance(outcome, StatusReceived) and outcome.code == StatusCode.DEADLINE_EXCEEDED:
+            # The server's clock was first. Our own deadline tells the caller, in trio's way; if
+            # there is none any more, or it was the server's limit, the error below does.
+            await trio.sleep_until(min(deadline, trio.current_time() + (left or 0) / 1000))
+        raise outcome_error(outcome, message)
+
+
+class StreamMessage(_BoundMessage):
+    """A message that streams: calling it gives an object for ``async with``."""
+
+    def using(
+        self, *, timeout: float | None = None, metadata: Metadata | None = None
+    ) -> StreamMessage:
+        """The same message, called with options.
+
+        Args:
+            timeout: Seconds from entering the block; the handler is told of it. Without one, a
+                streamed call has no deadline at the server: leaving the block cancels it anyway.
+            metadata: Sent along; the handler reads it from ``current_call().metadata``.
+        """
+        return StreamMessage(self._session, self._message, timeout, metadata)
+
+    def __call__(self, *args: Any, **parameters: Any) -> ResponseCall | RequestCall | BothCall:
+        """A call, made when its ``async with`` block is entered.
+
+        Raises:
+            InvalidValue: A parameter does not fit; nothing was sent.
+        """
+        kind = self._message.kind
+        call = STREAM_CALLS[kind.streams_request, kind.streams_response]
+        encoded = self._encode(args, parameters)
+        return call(self._session, self._message, encoded, self._timeout, self._metadata)
+
+
+def _encoded_metadata(session: Session, metadata: Metadata | None) -> dict[str, bytes] | None:
+    if not metadata:
+        return None
+    encoded = {
+        name: value.encode() if isinstance(value, str) else bytes(value)
+        for name, value in metadata.items()
+    }
+    size = sum(len(name.encode()) + len(value) + 10 for name, value in encoded.items())
+    limit = session.connection.peer_limits.max_metadata_bytes
+    if size > limit or len(encoded) > MAX_METADATA_ENTRIES:
+        raise LimitExceeded(
+            f"metadata of {len(encoded)} entries and about {size} bytes; the peer takes"
+            f" {MAX_METADATA_ENTRIES} entries and {limit} bytes"
+        )
+    return encoded

@@ -1,0 +1,464 @@
+"""Who the two ends are to each other, before a call is made: PROTOCOL.md, "The handshake".
+
+Pure: content of packs in, content of packs out. Each end tells the other (hashes of) the protocol
+it holds; when both know both texts, they know whether they fit. A text is known by its MD5, which
+is Avro's rule, *and* its SHA-256, which is ours, both computed here over the text that came: a
+hash that only claims to be a text's is never believed.
+
+    client                               server
+    hashes ────────────────────────────►  knows them?  BOTH or CLIENT: done
+                                          else
+    the server's text  ◄──────────────── NONE
+    text and hashes  ──────────────────►  BOTH or CLIENT, or a refusal
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from avrpc.errors import (
+    ConnectFailed,
+    ConnectionRefused,
+    IncompatibleProtocol,
+    InvalidValue,
+    NotAvrpc,
+    SchemaError,
+)
+from avrpc.limits import Limits, limits_of_peer
+from avrpc.schema import Protocol
+from avrpc.schema.handshake_records import (
+    HANDSHAKE_REQUEST,
+    HANDSHAKE_RESPONSE,
+    HELLO,
+    REFUSAL,
+)
+from avrpc.wire import GoawayCode, MessageShape, WireLimits
+
+VERSION = 1
+MAX_TEXT_BYTES = 256 * 1024
+
+META_HELLO = "avrpc"
+META_REFUSED = "avrpc-refused"
+
+_PING = b"\0\0"  # no metadata, and the empty name of Avro's ping
+_NO_MD5 = bytes(16)
+_NO_SHA256 = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What a finished handshake came to.
+
+    Attributes:
+        local: This end's protocol; the peer's, for a client that brought none.
+        remote: The peer's protocol.
+        peer_limits: What the peer accepts.
+        offered: Full names of the protocols that the server has, at the client.
+    """
+
+    local: Protocol
+    remote: Protocol
+    peer_limits: WireLimits
+    offered: tuple[str, ...] = ()
+
+    def shapes(self, client: Protocol, max_value_bytes: int) -> list[MessageShape]:
+        """What the wire needs to know of each message, by the client's numbers."""
+        return [
+            MessageShape(
+                message.kind.streams_request, message.kind.streams_response, max_value_bytes
+            )
+            for message in client.messages_by_number
+        ]
+
+
+class TextCache:
+    """Protocols that were seen, by both hashes of their text. Bounded; the oldest use goes first.
+
+    Args:
+        max_protocols: 256, a rolling fleet's versions many times over.
+        max_bytes: 16 MiB of texts.
+    """
+
+    def __init__(self, max_protocols: int = 256, max_bytes: int = 16 * 1024 * 1024) -> None:
+        self._max_protocols = max_protocols
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._protocols: OrderedDict[tuple[bytes, bytes], Protocol] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._protocols)
+
+    def get(self, md5: bytes, sha256: bytes) -> Protocol | None:
+        """The protocol whose text has both hashes."""
+        protocol = self._protocols.get((md5, sha256))
+        if protocol is not None:
+            self._protocols.move_to_end((md5, sha256))
+        return protocol
+
+    def learn(self, text: str, *, source: str) -> Protocol:
+        """The protocol of a text that came, parsed unless it is known.
+
+        Raises:
+            SchemaError: It is no protocol, or too long.
+        """
+        encoded = text.encode()
+        if len(encoded) > MAX_TEXT_BYTES:
+            raise SchemaError(
+                f"a text of {len(encoded)} bytes; the limit is {MAX_TEXT_BYTES}", source=source
+            )
+        key = _hashes(encoded)
+        protocol = self.get(*key)
+        if protocol is None:
+            protocol = Protocol.parse(text, source=source)
+            self._protocols[key] = protocol
+            self._bytes += len(encoded)
+            while len(self._protocols) > self._max_protocols or self._bytes > self._max_bytes:
+                _, forgotten = self._protocols.popitem(last=False)
+                self._bytes -= len(forgotten.text.encode())
+        return protocol
+
+
+def _hashes(encoded: bytes) -> tuple[bytes, bytes]:
+    md5 = hashlib.md5(encoded, usedforsecurity=False).digest()
+    return md5, hashlib.sha256(encoded).digest()
+
+
+class ServerMemory:
+    """What a client process remembers of servers, so that a next connect takes one round trip."""
+
+    def __init__(self, max_servers: int = 256) -> None:
+        self.texts = TextCache()
+        self._max_servers = max_servers
+        self._last: OrderedDict[tuple[str, str], Protocol] = OrderedDict()
+
+    def recall(self, address: str, protocol_name: str) -> Protocol | None:
+        """The protocol that the server there had the last time."""
+        return self._last.get((address, protocol_name))
+
+    def note(self, address: str, protocol_name: str, protocol: Protocol) -> None:
+        """Remember it for the next time."""
+        self._last[address, protocol_name] = protocol
+        self._last.move_to_end((address, protocol_name))
+        if len(self._last) > self._max_servers:
+            self._last.popitem(last=False)
+
+
+def _decode_hello(meta: Mapping[str, bytes] | None) -> dict[str, Any] | None:
+    if meta is None or META_HELLO not in meta:
+        return None
+    return HELLO.decode(meta[META_HELLO])[0]
+
+
+def _hello(limits: Limits, name: str, names: Iterable[str], sha256: bytes) -> bytes:
+    return HELLO.encode(
+        {
+            "minVersion": VERSION,
+            "maxVersion": VERSION,
+            "protocol": name,
+            "protocols": list(names),
+            "sha256": sha256,
+            "features": [],
+            "limits": limits.announced(),
+        }
+    )
+
+
+# The client's side ...
+
+
+class ClientHandshake:
+    """One handshake, at the client.
+
+    Args:
+        protocol: The client's own; None to speak whatever the server has.
+        name: Full name of the protocol wanted; empty for the server's first.
+        address: Of the server, to remember it by and for errors.
+        limits: What this end accepts.
+        memory: What is known of servers.
+    """
+
+    def __init__(
+        self,
+        protocol: Protocol | None,
+        name: str,
+        *,
+        address: str,
+        limits: Limits,
+        memory: ServerMemory,
+    ) -> None:
+        self._protocol = protocol
+        self._name = name
+        self._address = address
+        self._limits = limits
+        self._memory = memory
+        self._guess = memory.recall(address, name) or protocol
+        self._asked_again = False
+
+    def first(self) -> bytes:
+        """The content of the first pack: hashes, no text."""
+        return self._request(self._protocol or self._guess, with_text=False)
+
+    def _request(self, mine: Protocol | None, *, with_text: bool) -> bytes:
+        sha256 = mine.sha256 if mine else _NO_SHA256
+        request = {
+            "clientHash": mine.md5 if mine else _NO_MD5,
+            "clientProtocol": mine.text if mine and with_text else None,
+            "serverHash": self._guess.md5 if self._guess else _NO_MD5,
+            "meta": {META_HELLO: _hello(self._limits, self._name, (), sha256)},
+        }
+        return HANDSHAKE_REQUEST.encode(request) + _PING
+
+    def answer(self, content: bytes) -> Agreement | bytes:
+        """Take the server's answer: the agreement, or the content of the second pack.
+
+        Raises:
+            ConnectFailed: It is none, a refusal, or names a protocol that does not fit.
+        """
+        try:
+            response, _ = HANDSHAKE_RESPONSE.decode(content)
+            meta = response["meta"] or {}
+            if META_REFUSED in meta:
+                raise self._refused(REFUSAL.decode(meta[META_REFUSED])[0])
+            hello = _decode_hello(meta)
+        except InvalidValue as error:
+            raise NotAvrpc(
+                f"{self._address}: expected an Avro handshake, found {content[:40]!r}"
+            ) from error
+        if hello is None:
+            raise NotAvrpc(
+                f"{self._address}: the server speaks Avro RPC and not avrpc"
+                " (its answer has no 'avrpc' in its meta); plain Avro RPC is not supported yet"
+            )
+        if not hello["minVersion"] <= VERSION <= hello["maxVersion"]:
+            raise ConnectFailed(
+                f"{self._address}: the server chose version {hello['minVersion']}"
+                f" of avrpc; this client speaks {VERSION}"
+            )
+        remote = self._remote(response, hello["sha256"])
+        local = self._protocol or remote
+        require_fit(local, remote, self._address)
+        if response["match"] == "NONE":
+            if self._asked_again:
+                raise ConnectFailed(f"{self._address}: the server answered NONE twice")
+            self._asked_again = True
+            self._guess = remote
+            return self._request(local, with_text=True)
+        self._memory.note(self._address, self._name, remote)
+        try:
+            peer_limits = limits_of_peer(hello["limits"])
+        except ValueError as error:
+            raise ConnectFailed(f"{self._address}: the server announced {error}") from error
+        return Agreement(local, remote, peer_limits, tuple(hello["protocols"]))
+
+    def _remote(self, response: Mapping[str, Any], sha256: bytes) -> Protocol:
+        """The server's protocol: the one guessed, or the one whose text the answer holds."""
+        if response["match"] == "BOTH":
+            if self._guess is None or self._guess.sha256 != sha256:
+                raise ConnectFailed(
+                    f"{self._address}: the server says it has a protocol that it has not"
+                    " (MD5 and SHA-256 are not of one text)"
+                )
+            return self._guess
+        text, md5 = response["serverProtocol"], response["serverHash"]
+        if text is None or (md5, sha256) != _hashes(text.encode()):
+            raise ConnectFailed(
+                f"{self._address}: the server's protocol text is missing, or not that of its hashes"
+            )
+        try:
+            return self._memory.texts.learn(text, source=f"protocol of {self._address}")
+        except SchemaError as error:
+            raise ConnectFailed(f"{self._address}: {error}") from error
+
+    def _refused(self, refusal: Mapping[str, Any]) -> ConnectFailed:
+        text = f"{self._address}: the server refused: {refusal['text'][:500]}"
+        if refusal["code"] == GoawayCode.INCOMPATIBLE_PROTOCOL:
+            return IncompatibleProtocol(text)
+        return ConnectionRefused(text, code=refusal["code"])
+
+
+def require_fit(local: Protocol, remote: Protocol, address: str) -> None:
+    """Refuse a protocol that means another than ours.
+
+    Raises:
+        IncompatibleProtocol: They differ; the text says where first.
+    """
+    difference = local.first_difference(remote) if local is not remote else None
+    if difference is not None:
+        raise IncompatibleProtocol(
+            f"{address}: its protocol {remote.name} differs from this end's: {difference}"
+        )
+
+
+# ... and the server's.
+
+
+class Verdict(Enum):
+    """What follows a server's answer."""
+
+    NATIVE = "frames"
+    AGAIN = "one more pack from the client"
+    CLOSE = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A server's answer to a pack.
+
+    Attributes:
+        content: Of the pack to send.
+        verdict: What follows.
+        agreement: Where frames follow.
+        refusal: Why not, for the log, where nothing follows.
+    """
+
+    content: bytes
+    verdict: Verdict
+    agreement: Agreement | None = None
+    refusal: str = ""
+
+
+class _Refused(Exception):
+    def __init__(self, code: GoawayCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class ServerHandshake:
+    """One handshake, at the server.
+
+    Args:
+        offered: The server's protocols by full name, the first one first.
+        limits: What this end accepts.
+        texts: Clients' protocols seen before.
+    """
+
+    def __init__(
+        self, offered: Mapping[str, Protocol], *, limits: Limits, texts: TextCache
+    ) -> None:
+        self._offered = offered
+        self._limits = limits
+        self._texts = texts
+        self._again = False
+
+    def request(self, content: bytes) -> Reply:
+        """Answer the client's first or second pack. Never raises for what is in it."""
+        try:
+            request, position = HANDSHAKE_REQUEST.decode(content)
+            hello = _decode_hello(request["meta"])
+        except InvalidValue as error:
+            return _refusal(GoawayCode.PROTOCOL_ERROR, f"not an Avro handshake: {error}")
+        if hello is None:
+            return _plain_refusal()
+        try:
+            return self._decide(request, hello, content[position:])
+        except _Refused as refused:
+            return _refusal(refused.code, str(refused))
+
+    def _decide(self, request: Mapping[str, Any], hello: Mapping[str, Any], rest: bytes) -> Reply:
+        if not hello["minVersion"] <= VERSION <= hello["maxVersion"]:
+            raise _Refused(
+                GoawayCode.UNSUPPORTED_VERSION,
+                f"this server speaks version {VERSION} of avrpc, the client"
+                f" {hello['minVersion']} to {hello['maxVersion']}",
+            )
+        if rest != _PING:
+            raise _Refused(GoawayCode.PROTOCOL_ERROR, "expected a ping after the handshake")
+        try:
+            peer_limits = limits_of_peer(hello["limits"])
+        except ValueError as error:
+            raise _Refused(GoawayCode.PROTOCOL_ERROR, f"announced limit {error}") from error
+        wanted = self._wanted(hello["protocol"])
+        theirs = self._theirs(request, hello["sha256"], wanted)
+        if theirs is None:
+            self._again = True
+            return Reply(self._response("NONE", wanted, with_text=True), Verdict.AGAIN)
+        difference = wanted.first_difference(theirs) if wanted is not theirs else None
+        if difference is not None:
+            raise _Refused(
+                GoawayCode.INCOMPATIBLE_PROTOCOL,
+                f"the client's protocol {theirs.name} differs from this server's: {difference}",
+            )
+        known = request["serverHash"] == wanted.md5
+        content = self._response("BOTH" if known else "CLIENT", wanted, with_text=not known)
+        return Reply(content, Verdict.NATIVE, Agreement(wanted, theirs, peer_limits))
+
+    def _wanted(self, name: str) -> Protocol:
+        if not name:
+            return next(iter(self._offered.values()))
+        try:
+            return self._offered[name]
+        except KeyError:
+            raise _Refused(
+                GoawayCode.UNKNOWN_PROTOCOL,
+                f"no protocol {name[:100]!r} here; there is {', '.join(self._offered)}",
+            ) from None
+
+    def _theirs(
+        self, request: Mapping[str, Any], sha256: bytes, wanted: Protocol
+    ) -> Protocol | None:
+        """The client's protocol; None where its text has to be asked for."""
+        text, md5 = request["clientProtocol"], request["clientHash"]
+        if not self._again:
+            if text is not None:
+                raise _Refused(GoawayCode.PROTOCOL_ERROR, "a text in the first handshake pack")
+            if (md5, sha256) == (wanted.md5, wanted.sha256):
+                return wanted
+            return self._texts.get(md5, sha256)
+        if text is None or (md5, sha256) != _hashes(text.encode()):
+            raise _Refused(
+                GoawayCode.SCHEMA_REJECTED,
+                "the client's protocol text is missing, or not that of its hashes",
+            )
+        if (md5, sha256) == (wanted.md5, wanted.sha256):
+            return wanted
+        try:
+            return self._texts.learn(text, source="the client's protocol")
+        except SchemaError as error:
+            raise _Refused(GoawayCode.SCHEMA_REJECTED, str(error)) from error
+
+    def _response(self, match: str, wanted: Protocol, *, with_text: bool) -> bytes:
+        hello = _hello(self._limits, wanted.name, self._offered, wanted.sha256)
+        return HANDSHAKE_RESPONSE.encode(
+            {
+                "match": match,
+                "serverProtocol": wanted.text if with_text else None,
+                "serverHash": wanted.md5 if with_text else None,
+                "meta": {META_HELLO: hello},
+            }
+        )
+
+
+def _refusal(code: GoawayCode, text: str) -> Reply:
+    """To an avrpc peer: NONE, with the reason in the meta."""
+    content = HANDSHAKE_RESPONSE.encode(
+        {
+            "match": "NONE",
+            "serverProtocol": None,
+            "serverHash": None,
+            "meta": {META_REFUSED: REFUSAL.encode({"code": int(code), "text": text[:1000]})},
+        }
+    )
+    return Reply(content, Verdict.CLOSE, refusal=text)
+
+
+def _plain_refusal() -> Reply:
+    """To a plain Avro RPC peer: a match and an error string, which all of them understand."""
+    text = "this server speaks avrpc; plain Avro RPC is not supported yet"
+    response = HANDSHAKE_RESPONSE.encode(
+        {"match": "BOTH", "serverProtocol": None, "serverHash": None, "meta": None}
+    )
+    # No metadata, the error flag, and the string branch of the error union.
+    encoded = text.encode()
+    assert len(encoded) < 64  # its length is one byte
+    error = b"\0\1\0" + bytes([len(encoded) << 1]) + encoded
+    return Reply(response + error, Verdict.CLOSE, refusal="a plain Avro RPC client")
+
+
+def server_busy(code: GoawayCode, text: str) -> Reply:
+    """The refusal of a server that takes no connections now."""
+    return _refusal(code, text)

@@ -1,0 +1,104 @@
+"""What one end accepts, and how long it waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from avrpc.wire import WireLimits
+
+_KIB = 1024
+_MIB = 1024 * _KIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits of one end, in bytes, counts and seconds. The peer learns those that concern it.
+
+    Attributes:
+        max_frame_bytes: Largest frame taken; larger values come in pieces. 64 KiB: what a small
+            call waits behind at most.
+        max_message_bytes: Largest value (parameters, result, error, item) taken. 4 MiB, as gRPC.
+        window_bytes: Credit of each call and direction: how much is sent before the application
+            has taken it. 256 KiB keeps a fast stream busy and a slow reader cheap.
+        max_calls: Calls open at once on a connection. Beyond, callers wait for a slot.
+        max_streamed_calls: As many of them may stream; each can hold a window of memory.
+        max_values_in_pieces: Large values under way at once, per direction.
+        max_metadata_bytes: Largest metadata taken with a call or an answer. At most 8 KiB.
+        max_running_handlers: Handlers running at once in a server; beyond, calls are refused.
+        max_assembly_bytes: Half values that a server holds, over all its connections.
+        max_connections: Connections of a server. Beyond, new ones wait to be accepted.
+        handshake_timeout: From accept to the end of the handshake.
+        drain_timeout: How long a closing server lets calls finish before it cancels them.
+        cancel_timeout: How long it then waits for handlers to end.
+        close_timeout: Bound on every other step of closing a connection.
+    """
+
+    max_frame_bytes: int = 64 * _KIB
+    max_message_bytes: int = 4 * _MIB
+    window_bytes: int = 256 * _KIB
+    max_calls: int = 1024
+    max_streamed_calls: int = 100
+    max_values_in_pieces: int = 8
+    max_metadata_bytes: int = 8 * _KIB
+    max_running_handlers: int = 32_768
+    max_assembly_bytes: int = 256 * _MIB
+    max_connections: int = 10_000
+    handshake_timeout: float = 10.0
+    drain_timeout: float = 30.0
+    cancel_timeout: float = 5.0
+    close_timeout: float = 5.0
+
+    def __post_init__(self) -> None:
+        announced = self.announced()
+        for name, (lowest, highest) in _RANGES.items():
+            if not lowest <= announced[name] <= highest:
+                raise ValueError(
+                    f"Limits.{_FIELDS[name]}: expected {lowest} to {highest}, got {announced[name]}"
+                )
+
+    def wire(self) -> WireLimits:
+        """The part that the wire holds the peer to."""
+        return WireLimits(**{field: getattr(self, field) for field in _FIELDS.values()})
+
+    def announced(self) -> dict[str, int]:
+        """The part that the peer is told, by PROTOCOL.md's names."""
+        return {name: getattr(self, field) for name, field in _FIELDS.items()}
+
+
+# PROTOCOL.md's name of each announced limit, and what is legal: below, nothing could be sent;
+# above, our own memory would be at the peer's mercy.
+_FIELDS = {
+    "maxFrameBytes": "max_frame_bytes",
+    "maxMessageBytes": "max_message_bytes",
+    "windowBytes": "window_bytes",
+    "maxCalls": "max_calls",
+    "maxStreamedCalls": "max_streamed_calls",
+    "maxValuesInPieces": "max_values_in_pieces",
+    "maxMetadataBytes": "max_metadata_bytes",
+}
+_LARGEST = 2**31 - 1
+_RANGES = {
+    "maxFrameBytes": (16 * _KIB, _MIB),
+    "maxMessageBytes": (16 * _KIB, _LARGEST),
+    "windowBytes": (_KIB, _LARGEST),
+    "maxCalls": (1, _LARGEST),
+    "maxStreamedCalls": (0, _LARGEST),
+    "maxValuesInPieces": (1, _LARGEST),
+    "maxMetadataBytes": (0, 8 * _KIB),
+}
+
+
+def limits_of_peer(announced: dict[str, int]) -> WireLimits:
+    """What a peer accepts, from what it announced; the default where it says nothing.
+
+    Raises:
+        ValueError: A limit is outside what PROTOCOL.md allows.
+    """
+    fields: dict[str, int] = {}
+    for name, (lowest, highest) in _RANGES.items():
+        if name in announced:
+            value = announced[name]
+            if not lowest <= value <= highest:
+                raise ValueError(f"{name}: expected {lowest} to {highest}, got {value}")
+            fields[_FIELDS[name]] = value
+    return WireLimits(**fields)

@@ -1,0 +1,103 @@
+"""The first bytes of a connection, on trio: drives `handshake` over a transport, at either end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+
+from avrpc.errors import ConnectFailed, NotAvrpc
+from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake, Verdict
+from avrpc.limits import Limits
+from avrpc.transport import Transport
+from avrpc.wire import Connection, PackReceived, PeerViolated
+
+
+async def open_client(
+    transport: Transport, connection: Connection, handshake: ClientHandshake, limits: Limits
+) -> tuple[Agreement, list[Any]]:
+    """Shake hands with a server.
+
+    Gives what was agreed, and the events that came with the server's answer.
+
+    Raises:
+        ConnectFailed: The server refused, or does not speak avrpc, or hung up.
+    """
+    serial, content = 0, handshake.first()
+    while True:
+        connection.send_pack(serial, content)
+        await _send(transport, connection)
+        answer = handshake.answer(await _receive_answer(transport, connection))
+        if isinstance(answer, Agreement):
+            shapes = answer.shapes(answer.local, limits.max_message_bytes)
+            return answer, list(connection.native(answer.peer_limits, shapes))
+        connection.again()
+        serial, content = serial + 1, answer
+
+
+async def _receive_answer(transport: Transport, connection: Connection) -> bytes:
+    while True:
+        try:
+            data = await transport.receive()
+        except trio.BrokenResourceError as error:
+            raise ConnectFailed(f"{transport.peer}: hung up in the handshake: {error}") from error
+        if not data:
+            held = connection.held
+            found = f"; before that came {held[:40]!r}" if held else ""
+            raise ConnectFailed(f"{transport.peer}: hung up in the handshake{found}")
+        for event in connection.receive_data(data):
+            if isinstance(event, PeerViolated):
+                raise NotAvrpc(f"{transport.peer}: does not speak avrpc: {event.text}")
+            assert isinstance(event, PackReceived)
+            return event.content
+
+
+async def _send(transport: Transport, connection: Connection) -> None:
+    try:
+        while connection.data_to_send():
+            await transport.send(connection.data_to_send())
+    except trio.BrokenResourceError as error:
+        raise ConnectFailed(f"{transport.peer}: hung up in the handshake: {error}") from error
+
+
+class Refused(Exception):
+    """This server refused a client; the text says why, for the log."""
+
+
+async def open_server(
+    transport: Transport, connection: Connection, handshake: ServerHandshake, limits: Limits
+) -> tuple[Agreement, list[Any]]:
+    """Shake hands with a client. Gives what was agreed, and events that came at once.
+
+    Raises:
+        Refused: There will be no calls. What the client is to know was sent.
+        trio.BrokenResourceError: The client hung up.
+    """
+    while True:
+        pack = await _receive_request(transport, connection)
+        reply = handshake.request(pack.content)
+        connection.send_pack(pack.serial, reply.content)
+        if reply.verdict is Verdict.NATIVE:
+            agreement = reply.agreement
+            assert agreement is not None
+            shapes = agreement.shapes(agreement.remote, limits.max_message_bytes)
+            events = connection.native(agreement.peer_limits, shapes)
+            await transport.send(connection.data_to_send())
+            return agreement, list(events)
+        while connection.data_to_send():
+            await transport.send(connection.data_to_send())
+        if reply.verdict is Verdict.CLOSE:
+            raise Refused(reply.refusal)
+        connection.again()
+
+
+async def _receive_request(transport: Transport, connection: Connection) -> PackReceived:
+    while True:
+        data = await transport.receive()
+        if not data:
+            raise trio.BrokenResourceError("hung up in the handshake")
+        for event in connection.receive_data(data):
+            if isinstance(event, PeerViolated):
+                raise Refused(event.text)
+            assert isinstance(event, PackReceived)
+            return event

@@ -1,0 +1,419 @@
+"""The server: accepts connections, shakes hands, and starts a task for each call."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from avrpc.address import TcpAddress, UnixAddress, parse_address
+from avrpc.groups import single
+from avrpc.handlers import Method, bind_service
+from avrpc.handshake import Agreement, ServerHandshake, TextCache
+from avrpc.limits import Limits
+from avrpc.opening import Refused, open_server
+from avrpc.schema import Protocol
+from avrpc.server_call import ServerCall
+from avrpc.session import Session, lost
+from avrpc.transport import SocketTransport, StreamTransport, Transport
+from avrpc.wire import (
+    AssemblyBudget,
+    CallReceived,
+    Connection,
+    GoawayCode,
+    Role,
+    StatusCode,
+)
+
+logger = logging.getLogger("avrpc")
+
+# Accepting fails so while the process or the system is out of something that may come back.
+_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+_SHORTAGE_PAUSE = 0.1
+
+
+class Server:
+    """Serves one or more protocols, on any number of addresses.
+
+    Args:
+        services: For each protocol, an object with one method for each message (or a mapping from
+            message name to function). The first protocol is the one that clients get who name
+            none.
+        limits: What this end accepts.
+        threads: How many handlers written as plain ``def`` run at once; others wait.
+
+    Raises:
+        TypeError: A method is missing, or does not fit its message.
+    """
+
+    def __init__(
+        self,
+        services: Mapping[Protocol, object],
+        *,
+        limits: Limits | None = None,
+        threads: int = 40,
+    ) -> None:
+        if not services:
+            raise TypeError("a server needs at least one protocol")
+        self.limits = limits or Limits()
+        self.protocols = tuple(services)
+        self.thread_limiter = trio.CapacityLimiter(threads)
+        self.running = 0
+        self._offered = {protocol.name: protocol for protocol in services}
+        if len(self._offered) < len(services):
+            raise TypeError("two protocols of one name")
+        self._methods = {
+            protocol.name: bind_service(protocol, service) for protocol, service in services.items()
+        }
+        self._texts = TextCache()
+        self._budget = AssemblyBudget(self.limits.max_assembly_bytes)
+        self._places = trio.Semaphore(self.limits.max_connections)
+        self._connections: set[_ServerConnection] = set()
+        self._listening: set[trio.CancelScope] = set()
+        self._closing = False
+        self._gone = trio.lowlevel.ParkingLot()  # waits for connections to end
+
+    async def serve(
+        self,
+        *addresses: str,
+        task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve on some addresses, until `aclose` has drained them or this is cancelled.
+
+        Meant for ``addresses = await nursery.start(server.serve, "tcp://127.0.0.1:0")``, which
+        gives the list of the addresses as bound, port filled in. Takes no signals; see `run`.
+
+        Raises:
+            OSError: An address can't be bound.
+            ValueError: An address is none.
+        """
+        if not addresses:
+            raise ValueError("serve() needs at least one address")
+        listeners: list[_Listener] = []
+        try:
+            for address in addresses:
+                listeners += await _listen(address)
+            await self._serve(listeners, task_status)
+        except BaseExceptionGroup as group:
+            raise single(group) from None
+        finally:
+            for listener in listeners:
+                listener.close()
+
+    async def _serve(
+        self, listeners: list[_Listener], task_status: trio.TaskStatus[list[str]]
+    ) -> None:
+        async with trio.open_nursery() as connections:
+            with trio.CancelScope() as accepting:
+                self._listening.add(accepting)
+                if self._closing:
+                    accepting.cancel()
+                task_status.started([listener.address for listener in listeners])
+                async with trio.open_nursery() as nursery:
+                    for listener in listeners:
+                        logger.info("serving on %s", listener.address)
+                        nursery.start_soon(self._accept, listener, connections)
+            self._listening.discard(accepting)
+            for listener in listeners:
+                listener.close()
+
+    async def serve_stream(self, stream: trio.abc.Stream) -> None:
+        """Serve one connection over a stream that is connected already; returns when it ends.
+
+        Takes the stream over, and closes it.
+        """
+        await self._places.acquire()
+        await self._handle(StreamTransport(stream, "stream"))
+
+    def run(self, *addresses: str, ready: Callable[[list[str]], object] | None = None) -> None:
+        """Run trio and serve, until SIGTERM or SIGINT: then drain, and return.
+
+        A second signal ends everything at once.
+
+        Args:
+            addresses: As for `serve`.
+            ready: Called with the list of bound addresses once clients can connect.
+        """
+        trio.run(self.run_until_signal, ready, *addresses)
+
+    async def run_until_signal(
+        self, ready: Callable[[list[str]], object] | None, *addresses: str
+    ) -> None:
+        """`run`, for a trio program that leaves its signals to the server."""
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            try:
+                async with trio.open_nursery() as nursery:
+                    bound = await nursery.start(self.serve, *addresses)
+                    if ready is not None:
+                        ready(bound)
+                    await anext(signals)
+                    nursery.start_soon(self._second_signal, signals, nursery.cancel_scope)
+                    await self.aclose()
+                    nursery.cancel_scope.cancel()
+            except BaseExceptionGroup as group:
+                raise single(group) from None
+
+    async def _second_signal(self, signals: Any, scope: trio.CancelScope) -> None:
+        await anext(signals)
+        scope.cancel()
+
+    async def aclose(self) -> None:
+        """Drain: accept no more connections and calls, let those that run finish, and close.
+
+        Calls have ``limits.drain_timeout`` seconds to finish; then they are cancelled, and have
+        ``limits.cancel_timeout`` seconds to end; then their connections are cut. Returns when
+        all is closed, and so do `serve` and `run`. Cancelled, it cuts at once.
+        """
+        self._closing = True
+        for scope in list(self._listening):
+            scope.cancel()
+        try:
+            for connection in list(self._connections):
+                connection.start_drain()
+            with trio.move_on_after(self.limits.drain_timeout):
+                await self._wait_gone()
+            for connection in list(self._connections):
+                connection.cancel_calls()
+            with trio.move_on_after(self.limits.cancel_timeout):
+                await self._wait_gone()
+        finally:
+            for connection in list(self._connections):
+                connection.cut()
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+                await self._wait_gone()
+
+    async def _wait_gone(self) -> None:
+        while self._connections:
+            await self._gone.park()
+
+    async def _accept(self, listener: _Listener, connections: trio.Nursery) -> None:
+        while True:
+            await self._places.acquire()
+            try:
+                sock = await listener.accept()
+            except BaseException:
+                self._places.release()
+                raise
+            if sock is None:
+                self._places.release()
+                continue
+            connections.start_soon(self._handle, SocketTransport(*sock))
+
+    async def _handle(self, transport: Transport) -> None:
+        """One connection, from accept to end. What goes wrong in it stays in it."""
+        connection = _ServerConnection(self, transport)
+        self._connections.add(connection)
+        try:
+            if not self._closing:
+                await connection.run()
+        except Exception:  # one connection never ends the server
+            logger.exception("%s: internal error", transport.peer)
+        finally:
+            await transport.aclose()
+            self._connections.discard(connection)
+            self._places.release()
+            self._gone.unpark_all()
+
+    # For the connections ...
+
+    def handshake(self) -> ServerHandshake:
+        """A handshake for one connection."""
+        return ServerHandshake(self._offered, limits=self.limits, texts=self._texts)
+
+    def connection(self) -> Connection:
+        """The rules for one connection."""
+        return Connection(Role.SERVER, self.limits.wire(), self._budget)
+
+    def methods(self, agreement: Agreement) -> list[Method]:
+        """The handlers by the client's message numbers."""
+        methods = self._methods[agreement.local.name]
+        return [methods[message.name] for message in agreement.remote.messages_by_number]
+
+    def call_began(self) -> bool:
+        """Count a handler; False, and not counted, where too many run."""
+        if self.running >= self.limits.max_running_handlers:
+            return False
+        self.running += 1
+        return True
+
+    def call_ended(self) -> None:
+        """A handler, or the thread of one, has ended."""
+        self.running -= 1
+
+
+class _ServerConnection:
+    """One connection of a server."""
+
+    def __init__(self, server: Server, transport: Transport) -> None:
+        self._server = server
+        self._transport = transport
+        self._scope = trio.CancelScope()
+        self._session: Session | None = None
+        self._nursery: trio.Nursery | None = None
+        self._methods: list[Method] = []
+
+    async def run(self) -> None:
+        with self._scope:
+            opened = await self._open()
+            if opened is not None:
+                await self._serve(*opened)
+
+    async def _open(self) -> tuple[Session, Agreement, list[Any]] | None:
+        server, peer = self._server, self._transport.peer
+        connection = server.connection()
+        try:
+            with trio.fail_after(server.limits.handshake_timeout):
+                agreement, events = await open_server(
+                    self._transport, connection, server.handshake(), server.limits
+                )
+        except Refused as refused:
+            logger.warning("%s: refused: %.300s", peer, str(refused).encode("unicode_escape"))
+        except trio.TooSlowError:
+            logger.warning("%s: no handshake in %s s", peer, server.limits.handshake_timeout)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            logger.debug("%s: %s", peer, error)
+        else:
+            return Session(self._transport, connection, self._accept), agreement, events
+        return None
+
+    async def _serve(self, session: Session, agreement: Agreement, events: list[Any]) -> None:
+        self._session = session
+        self._methods = self._server.methods(agreement)
+        if self._server._closing:  # noqa: SLF001  # it began to close during the handshake
+            self.start_drain()
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            await session.run(events)
+            nursery.cancel_scope.cancel()
+
+    def _accept(self, event: CallReceived) -> None:
+        """A call came: start its handler."""
+        session, nursery = self._session, self._nursery
+        assert session is not None
+        assert nursery is not None
+        if not self._server.call_began():
+            text = f"{self._server.running} handlers run already (Limits.max_running_handlers)"
+            session.outgoing.status(
+                event.call_id, StatusCode.RESOURCE_EXHAUSTED, text, started=False
+            )
+            return
+        call = ServerCall(self._server, session, self._methods[event.number], event)
+        session.add(event.call_id, call)
+        nursery.start_soon(call.run)
+
+    # Closing, step by step ...
+
+    def start_drain(self) -> None:
+        """Take no more calls, and close when those that run have ended."""
+        if self._session is None or self._nursery is None:
+            self._scope.cancel()  # it has not shaken hands
+        elif self._session.ended is None:
+            self._session.connection.goaway(GoawayCode.SHUTDOWN, "the server is shutting down")
+            self._session.wake()
+            self._nursery.start_soon(self._drain, self._session)
+
+    async def _drain(self, session: Session) -> None:
+        await session.wait_idle()
+        try:
+            await session.flush()
+            await self._transport.send_eof()
+            # The client's end: it has read what we sent, and closing loses none of it.
+            await trio.sleep(self._server.limits.close_timeout)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        session.end(lost("the server was closed"))
+
+    def cancel_calls(self) -> None:
+        """End the handlers that still run."""
+        if self._session is not None:
+            for call in list(self._session.calls.values()):
+                assert isinstance(call, ServerCall)
+                call.cancel(StatusCode.UNAVAILABLE, "the server is shutting down")
+
+    def cut(self) -> None:
+        """End the connection now."""
+        self._scope.cancel()
+
+
+class _Listener:
+    """A listening socket, and the address by which clients reach it."""
+
+    def __init__(self, sock: trio.socket.SocketType, address: TcpAddress | UnixAddress) -> None:
+        self._socket = sock
+        self._where = address
+        self.address = str(address)
+
+    async def accept(self) -> tuple[socket.socket, str] | None:
+        """The next connection and where it comes from; None if it is gone again.
+
+        Raises:
+            OSError: The socket can't accept any more.
+        """
+        try:
+            accepted, peer = await self._socket.accept()
+        except OSError as error:
+            if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
+                raise
+            if error.errno in _SHORTAGES:
+                logger.error("%s: can't accept: %s", self.address, error)  # noqa: TRY400  # no bug
+                await trio.sleep(_SHORTAGE_PAUSE)
+            return None
+        where = str(TcpAddress(*peer[:2])) if isinstance(self._where, TcpAddress) else self.address
+        return socket.socket(fileno=accepted.detach()), where
+
+    def close(self) -> None:
+        if self._socket.fileno() < 0:
+            return
+        self._socket.close()
+        if isinstance(self._where, UnixAddress):
+            try:
+                Path(self._where.path).unlink()
+            except OSError as error:
+                logger.debug("%s: %s", self.address, error)
+
+
+async def _listen(address: str) -> list[_Listener]:
+    where = parse_address(address)
+    if isinstance(where, UnixAddress):
+        return [await _listen_unix(where)]
+    listeners = await trio.open_tcp_listeners(where.port, host=where.host)
+    bound = []
+    for listener in listeners:
+        host, port = listener.socket.getsockname()[:2]
+        bound.append(_Listener(listener.socket, TcpAddress(host, port)))
+    return bound
+
+
+async def _listen_unix(where: UnixAddress) -> _Listener:
+    _remove_stale(where.path)
+    sock = trio.socket.socket(socket.AF_UNIX)
+    try:
+        await sock.bind(where.path)
+        sock.listen(4096)
+    except BaseException:
+        sock.close()
+        raise
+    return _Listener(sock, where)
+
+
+def _remove_stale(path: str) -> None:
+    """Remove the socket file of a server that is no more: nobody accepts on it."""
+    try:
+        if not stat.S_ISSOCK(Path(path).stat().st_mode):
+            return
+    except OSError:
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            Path(path).unlink()
+        except OSError:
+            pass

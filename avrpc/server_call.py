@@ -1,0 +1,348 @@
+"""One call at the server: runs its handler in one task, and answers exactly once.
+
+The rule for async generators is that ``yield`` means ``await send(item)`` at that place. The
+generator is driven by hand: what the send raises (a cancel, the deadline, a broken peer) is thrown
+into it at the ``yield``, and it is begun, driven and finished in this one task. So a cancel scope
+or a nursery around a ``yield`` encloses the send as it would enclose any await, and the troubles
+of PEP 789 do not arise.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+from contextvars import ContextVar
+from functools import partial
+from math import inf
+from typing import Any, Protocol
+
+import trio
+
+from avrpc.call import ItemReceiver, ItemSender
+from avrpc.errors import AvrpcError, InvalidValue
+from avrpc.groups import single
+from avrpc.handlers import Method, Style
+from avrpc.schema import Message
+from avrpc.session import HIGH_WATER, Outcome, Session
+from avrpc.wire import CallReceived, StatusCode
+
+logger = logging.getLogger("avrpc")
+
+_current: ContextVar[CallInfo] = ContextVar("avrpc.current_call")
+
+
+class CallInfo:
+    """What a handler may know of the call that it handles: see `current_call`.
+
+    Attributes:
+        message: The message called.
+        peer: Where the caller is.
+        metadata: What the caller sent along, by name; empty if nothing.
+        deadline: On trio's clock; infinitely far if the caller set none.
+        attempt: 0 for a call's first try.
+    """
+
+    __slots__ = ("attempt", "deadline", "message", "metadata", "peer")
+
+    message: Message
+    peer: str
+    metadata: Mapping[str, bytes]
+    deadline: float
+    attempt: int
+
+
+def current_call() -> CallInfo:
+    """The call that this task (or thread) handles.
+
+    Tasks that a handler starts have it too.
+
+    Raises:
+        RuntimeError: This is not called from a handler.
+    """
+    try:
+        return _current.get()
+    except LookupError:
+        raise RuntimeError("current_call() works in a handler only") from None
+
+
+class Host(Protocol):
+    """What a call needs of its server."""
+
+    thread_limiter: trio.CapacityLimiter
+
+    def call_ended(self) -> None:
+        """A handler has ended."""
+
+
+class ServerCall(CallInfo):
+    """One call, from CALL to its outcome.
+
+    Args:
+        host: The server.
+        session: The connection it came on.
+        method: Its handler.
+        event: The CALL.
+    """
+
+    __slots__ = (
+        "_answered",
+        "_cancelled",
+        "_host",
+        "_id",
+        "_items",
+        "_method",
+        "_parameters",
+        "_reason",
+        "_scope",
+        "_sender",
+        "_session",
+        "_started",
+    )
+
+    def __init__(self, host: Host, session: Session, method: Method, event: CallReceived) -> None:
+        self.message = message = method.message
+        self.peer = session.transport.peer
+        self.metadata = event.metadata or {}
+        self.attempt = 0
+        self.deadline = (
+            inf if event.time_left is None else trio.current_time() + event.time_left / 1000
+        )
+        self._host = host
+        self._session = session
+        self._method = method
+        self._id = event.call_id
+        self._parameters = event.parameters
+        self._scope = trio.CancelScope(deadline=self.deadline)
+        self._started = False
+        self._answered = False
+        self._cancelled = False
+        self._reason = (StatusCode.CANCELLED, "cancelled")
+        self._items: ItemReceiver | None = None
+        self._sender: ItemSender | None = None
+        if message.request_items is not None:
+            self._items = ItemReceiver(session, self._id, message.request_items, self.deadline)
+        if message.response_items is not None:
+            self._sender = ItemSender(session, self._id, message.response_items, self.deadline)
+
+    # From the session ...
+
+    def on_items(self, data: bytes, count: int) -> None:
+        assert self._items is not None  # the wire lets no others in
+        self._items.feed(data, count)
+
+    def on_end(self) -> None:
+        assert self._items is not None
+        self._items.finish(trio.EndOfChannel())
+
+    def on_credit(self) -> None:
+        assert self._sender is not None
+        self._sender.credit_came()
+
+    def on_cancel(self) -> None:
+        self.cancel(StatusCode.CANCELLED, "cancelled by the caller")
+
+    def on_outcome(self, outcome: Outcome) -> None:
+        raise AssertionError("only servers send outcomes")
+
+    def on_failure(self, error: AvrpcError) -> None:
+        self._answered = True  # there is no one to tell
+        self.cancel(StatusCode.CANCELLED, str(error))
+
+    def cancel(self, code: StatusCode, text: str) -> None:
+        """End the handler. From here on none of its sends and receives waits, shielded or not."""
+        if not self._cancelled:
+            self._cancelled = True
+            self._reason = (code, text)
+        self._scope.cancel()
+        error = trio.BrokenResourceError(f"{self.message.name}: {text}")
+        if self._items is not None:
+            self._items.break_off(error)
+        if self._sender is not None:
+            self._sender.finish(error)
+
+    # ... and the task.
+
+    async def run(self) -> None:
+        """Handle the call and answer it. Raises nothing that a handler could raise."""
+        _current.set(self)
+        try:
+            with self._scope:
+                try:
+                    await self._handle()
+                except Exception as error:  # noqa: BLE001  # a handler may raise anything
+                    await self._answer_error(single(error))
+        except BaseException as error:
+            cause = single(error)
+            if not isinstance(cause, Exception) and not _is_stray(error):
+                raise
+            self._answer_failure(cause)
+        finally:
+            self._finish()
+
+    async def _handle(self) -> None:
+        if self._cancelled:
+            return
+        if self.deadline <= trio.current_time():
+            self._status(StatusCode.DEADLINE_EXCEEDED, "the deadline had passed on arrival")
+            return
+        try:
+            parameters = self.message.request.decode(self._parameters)
+        except InvalidValue as error:
+            self._status(StatusCode.INVALID_VALUE, str(error))
+            return
+        self._parameters = b""
+        arguments = self._method.arguments(parameters)
+        if self._items is not None:
+            name = self.message.streamed_parameter
+            assert name is not None
+            arguments[self._method.renamed.get(name, name)] = self._items
+        self._started = True
+        style, function = self._method.style, self._method.function
+        if style is Style.COROUTINE:
+            await self._answer(await function(**arguments))
+        elif style is Style.GENERATOR:
+            await self._generate(function(**arguments))
+        else:
+            await self._answer(await self._in_thread(partial(function, **arguments)))
+
+    async def _generate(self, generator: AsyncGenerator[Any, None]) -> None:
+        sender = self._sender
+        assert sender is not None
+        send, following = sender.send, generator.__anext__
+        try:
+            item = await following()
+            while True:
+                try:
+                    await send(item)
+                except BaseException as error:  # noqa: BLE001  # it goes on in the generator
+                    item = await generator.athrow(error)
+                else:
+                    item = await following()
+        except StopAsyncIteration:
+            pass
+        await sender.wait_left()
+        if self._may_answer:
+            self._session.outgoing.result(self._id)
+            self._done()
+
+    async def _in_thread(self, work: partial[Any]) -> Any:
+        """Run a plain function.
+
+        At the deadline it is abandoned, and keeps its place among the running handlers until it
+        returns: a thread can't be stopped.
+        """
+        host = self._host
+        token = trio.lowlevel.current_trio_token()
+        self._host = _NoHost(host)  # the thread's end counts, not this task's
+
+        def run() -> Any:
+            try:
+                return work()
+            finally:
+                with suppress(trio.RunFinishedError):
+                    token.run_sync_soon(host.call_ended)
+
+        return await trio.to_thread.run_sync(
+            run, abandon_on_cancel=True, limiter=host.thread_limiter
+        )
+
+    # The one answer ...
+
+    @property
+    def _may_answer(self) -> bool:
+        return not self._answered and self._session.connection.is_open(self._id)
+
+    async def _answer(self, value: Any) -> None:
+        response = self.message.response
+        assert response is not None
+        await self._value(self._session.outgoing.result, response.encode(value))
+
+    async def _answer_error(self, error: BaseException) -> None:
+        if not isinstance(error, self.message.errors):
+            self._answer_failure(error)
+            return
+        try:
+            encoded = self.message.error.encode(error)
+        except InvalidValue as invalid:
+            self._answer_failure(invalid)
+            return
+        await self._value(self._session.outgoing.error, encoded)
+
+    async def _value(self, send: Any, encoded: bytes | bytearray) -> None:
+        session, outgoing = self._session, self._session.outgoing
+        if not self._may_answer:
+            return
+        limit = session.connection.peer_limits.max_message_bytes
+        if len(encoded) > limit:
+            text = f"the answer takes {len(encoded)} bytes; the caller takes {limit}"
+            logger.error("%s: %s: %s", self.peer, self.message.name, text)
+            self._status(StatusCode.RESOURCE_EXHAUSTED, text)
+            return
+        if (
+            len(outgoing.data) > HIGH_WATER
+            or outgoing.is_large(len(encoded))
+            or outgoing.busy(self._id)
+        ):
+            await session.wait_place(self._id, len(encoded))
+            if not self._may_answer:
+                return
+        send(self._id, encoded)
+        self._done()
+
+    def _answer_failure(self, error: BaseException) -> None:
+        """An error that the message does not declare: the caller learns an id, the log the rest."""
+        if self._items is not None and error is self._items.invalid:
+            self._status(StatusCode.INVALID_VALUE, str(error))
+            return
+        error_id = secrets.token_hex(8)
+        logger.error(
+            "%s: the handler of %s failed; the caller was told: internal error %s",
+            self.peer,
+            self.message.name,
+            error_id,
+            exc_info=error,
+        )
+        self._status(StatusCode.UNKNOWN, f"internal error {error_id}")
+
+    def _status(self, code: StatusCode, text: str) -> None:
+        if self._may_answer:
+            self._session.outgoing.status(self._id, code, text, started=self._started)
+            self._done()
+
+    def _done(self) -> None:
+        self._answered = True
+        self._session.kick()
+        self._session.finished(self._id)
+
+    def _finish(self) -> None:
+        """The handler has ended; if nothing was answered, it was cancelled or out of time."""
+        if not self._cancelled and self.deadline <= trio.current_time():
+            self._status(StatusCode.DEADLINE_EXCEEDED, "the deadline has passed")
+        else:
+            self._status(*self._reason)
+        if self._items is not None:
+            self._items.close()
+        self._host.call_ended()
+
+
+class _NoHost:
+    """Stands in for the host of a call whose thread reports its own end."""
+
+    def __init__(self, host: Host) -> None:
+        self.thread_limiter = host.thread_limiter
+
+    def call_ended(self) -> None:
+        pass
+
+
+def _is_stray(error: BaseException) -> bool:
+    """Whether this is a Cancelled that no scope around the call asked for.
+
+    A handler can make one, by raising a Cancelled that it kept. It ends its call, and no more.
+    """
+    only_cancelled = isinstance(error, trio.Cancelled) or (
+        isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[1] is None
+    )
+    return only_cancelled and trio.current_effective_deadline() != -inf
