@@ -19,9 +19,6 @@ from avrpc.wire.pieces import (
 from avrpc.wire.primitives import encode_long
 from avrpc.wire.states import CallState, Role, next_call_state
 
-# How many ended calls a server remembers of those to which something may still be under way.
-MAX_LATE_CALLS = 1024
-
 
 @dataclass(frozen=True, slots=True)
 class WireLimits:
@@ -80,10 +77,17 @@ class Call:
 
 
 class LateCall(NamedTuple):
-    """What may still come on a call that has ended: PROTOCOL.md, "The end of a call"."""
+    """What may still come on a call that has ended: PROTOCOL.md, "The end of a call".
+
+    Attributes:
+        credit: What was left to the client, if it streams items.
+        assembling: The kind of a value of which pieces may still come.
+        rest: How many bytes of that value.
+    """
 
     credit: Credit | None
     assembling: Kind | None
+    rest: int
 
 
 class CallTable:
@@ -142,8 +146,12 @@ class CallTable:
         """Forget a call and its half values."""
         assembling = call.assembly.kind if call.assembly else None
         if self.role is Role.SERVER and (call.state is CallState.REQUESTING or assembling):
-            self.late[call.id] = LateCall(call.credit.get(Role.CLIENT), assembling)
-            if len(self.late) > MAX_LATE_CALLS:
+            self.late[call.id] = LateCall(
+                call.credit.get(Role.CLIENT), assembling, self.limits.max_message_bytes
+            )
+            # All that have ended here since one to which something is still under way are still
+            # open at the client, which has not seen that end yet; so no more than this matter.
+            if len(self.late) > self.limits.max_calls:
                 del self.late[next(iter(self.late))]
         self.drop_assembly(call)
         del self._calls[call.id]

@@ -118,7 +118,7 @@ class Incoming:
         if call is None and call_id > self._calls.last_id:
             self._new_call(call_id, flags, data, position, end)
         elif call is None:
-            self._late_value(Kind.CALL, call_id, flags, end - position)
+            self._late_value(Kind.CALL, call_id, flags, data, position, end)
         else:
             self._go_on(call, Kind.CALL, flags, data, position, end)
 
@@ -154,7 +154,7 @@ class Incoming:
             call_id, position = decode_long(data, position, end)
         call = self._open_call(call_id)
         if call is None:
-            self._late_value(Kind.ITEMS, call_id, flags, end - position)
+            self._late_value(Kind.ITEMS, call_id, flags, data, position, end)
             return
         if call.assembly is not None:
             self._go_on(call, Kind.ITEMS, flags, data, position, end)
@@ -163,23 +163,23 @@ class Incoming:
         if credit is None:
             raise ProtocolError(f"ITEMS on call {call_id}, which streams none in that direction")
         credit.require_start()
-        count, position = self._item_count(data, position, end)
+        count, position = self._item_count(flags, data, position, end)
         self._calls.move(call, self._peer, Kind.ITEMS)
         credit.available -= end - position
         if flags & MORE:
-            if count != 1:
-                raise ProtocolError(f"an item in pieces came in ITEMS of {count}")
             self._begin(call, Kind.ITEMS, NO_FIELDS, data, position, end)
         else:
             self._events.append(ItemsReceived(call_id, count, data[position:end]))
 
-    def _item_count(self, data: bytes, position: int, end: int) -> tuple[int, int]:
+    def _item_count(self, flags: int, data: bytes, position: int, end: int) -> tuple[int, int]:
         start = position + _COUNT_BYTES
         if start > end:
             raise ProtocolError("ITEMS without a count")
         (count,) = ITEM_COUNT.unpack_from(data, position)
         if not 1 <= count <= end - start:
             raise ProtocolError(f"ITEMS with a count of {count} in {end - start} bytes")
+        if flags & MORE and count != 1:
+            raise ProtocolError(f"an item in pieces came in ITEMS of {count}")
         return count, start
 
     def _end(self, flags: int, data: bytes, position: int, end: int) -> None:
@@ -333,10 +333,13 @@ class Incoming:
         """Take a piece."""
         assembly = call.assembly
         assert assembly is not None
-        if end - position < (MIN_PIECE_BYTES if flags & MORE else 1):
-            raise ProtocolError(f"a piece of {end - position} bytes")
+        self._require_piece(flags, end - position)
         if not assembly.dropped and not assembly.add(data[position:end]):
             self._events.append(ValueTooLarge(call.id, call.shape.max_value_bytes))
+
+    def _require_piece(self, flags: int, size: int) -> None:
+        if size < (MIN_PIECE_BYTES if flags & MORE else 1):
+            raise ProtocolError(f"a piece of {size} bytes")
 
     def _go_on(
         self, call: Call, kind: Kind, flags: int, data: bytes, position: int, end: int
@@ -370,19 +373,32 @@ class Incoming:
         else:
             self._events.append(ItemsReceived(call.id, 1, value))
 
-    def _late_value(self, kind: Kind, call_id: int, flags: int, size: int) -> None:
+    def _late_value(
+        self, kind: Kind, call_id: int, flags: int, data: bytes, position: int, end: int
+    ) -> None:
         """CALL or ITEMS for a call that has ended: under way when it did, or a violation."""
         late = self._calls.late.get(call_id)
         if late is None:
             if kind is Kind.CALL:
                 raise ProtocolError(f"call {call_id} was opened before")
             return
-        credit, assembling = late
-        if assembling is None and kind is Kind.CALL:
+        credit, assembling, rest = late
+        if assembling is not None:
+            if kind is not assembling or flags & ~MORE:
+                raise ProtocolError(f"{kind.name} of call {call_id} out of order")
+            rest -= end - position
+            if rest < 0:
+                raise ProtocolError(f"a value of call {call_id} goes on long after its end")
+        elif kind is Kind.CALL:
             raise ProtocolError(f"call {call_id} was opened before")
-        if credit is not None and kind is Kind.ITEMS:
-            if assembling is None:
-                credit.require_start()
-                size -= _COUNT_BYTES
-            credit.available -= size
-        self._calls.late[call_id] = LateCall(credit, kind if flags & MORE else None)
+        elif credit is None:
+            raise ProtocolError(f"ITEMS on call {call_id}, which streams none in that direction")
+        else:
+            credit.require_start()
+            _, position = self._item_count(flags, data, position, end)
+            rest = self._calls.limits.max_message_bytes
+        if flags & MORE or assembling is not None:
+            self._require_piece(flags, end - position)
+        if kind is Kind.ITEMS and credit is not None:
+            credit.available -= end - position
+        self._calls.late[call_id] = LateCall(credit, kind if flags & MORE else None, rest)
