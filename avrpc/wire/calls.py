@@ -124,6 +124,12 @@ class CallTable:
         except KeyError:
             raise LocalError(f"call {call_id} is not open") from None
 
+    def has_slot(self, limits: WireLimits, *, streamed: bool) -> bool:
+        """Whether the end that announced ``limits`` takes one more call now."""
+        return len(self._calls) < limits.max_calls and not (
+            streamed and self.streamed >= limits.max_streamed_calls
+        )
+
     def open(self, call_id: int, shape: MessageShape) -> Call:
         """Add the call with the next id."""
         ours, theirs = self.limits.window_bytes, self.peer_limits.window_bytes

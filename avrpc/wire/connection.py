@@ -204,10 +204,7 @@ class Connection:
 
     def has_slot(self, *, streamed: bool) -> bool:
         """Whether the peer takes one more call now; a client waits until it does."""
-        limits = self._calls.peer_limits
-        return len(self._calls) < limits.max_calls and not (
-            streamed and self._calls.streamed >= limits.max_streamed_calls
-        )
+        return self._calls.has_slot(self._calls.peer_limits, streamed=streamed)
 
     @property
     def peer_limits(self) -> WireLimits:

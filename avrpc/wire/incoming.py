@@ -116,6 +116,9 @@ class Incoming:
             raise ProtocolError("CALL from the server; only clients open calls")
         call = self._calls.get(call_id)
         if call is None and call_id > self._calls.last_id:
+            due = self._calls.last_id + 1
+            if call_id != due:
+                raise ProtocolError(f"call {call_id} came when call {due} was due")
             self._new_call(call_id, flags, data, position, end)
         elif call is None:
             self._late_value(Kind.CALL, call_id, flags, data, position, end)
@@ -128,11 +131,17 @@ class Incoming:
             raise ProtocolError(
                 f"call {call_id} of message {number}; there are {len(self._calls.shapes)}"
             )
+        shape, limits = self._calls.shapes[number], self._calls.limits
+        if not self._calls.has_slot(limits, streamed=shape.streams):
+            raise ProtocolError(
+                f"call {call_id} when {len(self._calls)} were open; the limit is"
+                f" {limits.max_calls}, of which {limits.max_streamed_calls} may stream"
+            )
         time_left = None
         if flags & DEADLINE:
             time_left, position = decode_long(data, position, end)
         metadata, position = self._metadata(flags, data, position, end)
-        call = self._calls.open(call_id, self._calls.shapes[number])
+        call = self._calls.open(call_id, shape)
         if self.accepted_last is not None and call_id > self.accepted_last:
             # It crossed our GOAWAY. Opened and ended at once, so that the rest of it is dropped.
             if flags & MORE:

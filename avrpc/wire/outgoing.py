@@ -140,11 +140,12 @@ class Outgoing:
         return call.id
 
     def _require_slot(self, shape: MessageShape) -> None:
-        calls, limits = self._calls, self._calls.peer_limits
-        if len(calls) >= limits.max_calls:
-            raise LocalError(f"the peer takes no more than {limits.max_calls} calls at once")
-        if shape.streams and calls.streamed >= limits.max_streamed_calls:
-            raise LocalError(f"the peer takes no more than {limits.max_streamed_calls} streams")
+        limits = self._calls.peer_limits
+        if not self._calls.has_slot(limits, streamed=shape.streams):
+            raise LocalError(
+                f"the peer takes no more than {limits.max_calls} calls at once,"
+                f" of which {limits.max_streamed_calls} may stream"
+            )
 
     def item(self, call_id: int, item: bytes | bytearray) -> None:
         """Send one item of a streamed array; needs credit, and takes it."""

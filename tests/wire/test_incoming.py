@@ -3,12 +3,21 @@ from collections.abc import Callable
 
 import pytest
 
-from avrpc.wire import AssemblyBudget, Connection, GoawayCode, Role, StatusCode, ValueTooLarge
+from avrpc.wire import (
+    AssemblyBudget,
+    CallReceived,
+    Connection,
+    GoawayCode,
+    Role,
+    StatusCode,
+    ValueTooLarge,
+)
 from avrpc.wire.frames import METADATA, MORE, Kind
 from avrpc.wire.pieces import MIN_PIECE_BYTES
 from avrpc.wire.primitives import encode_metadata
 from tests.wire.pair import (
     BOTH,
+    DOWN,
     MAX_VALUE_BYTES,
     SMALL,
     UNARY,
@@ -212,3 +221,39 @@ def test_server_remembers_as_many_ended_calls_as_can_be_open() -> None:
     # Of the first one nothing is known any more, and nothing can be under way.
     assert server.receive_data(frame(Kind.ITEMS, 1, count(1), bytes(4000)) * 5) == []
     assert violation(server.receive_data(frame(Kind.CALL, 1, UP)))
+
+
+# Which calls are taken ...
+
+
+@pytest.mark.parametrize("call_id", [3, 64, 2**63 - 1])
+def test_call_that_leaves_out_an_id_is_a_violation(call_id: int) -> None:
+    events = feed_in_every_way(
+        lambda: server_with_call(UP)[0], frame(Kind.CALL, call_id, UNARY, b"p")
+    )
+    assert violation(events).text == f"call {call_id} came when call 2 was due"
+
+
+@pytest.mark.parametrize("call_id", [-(2**63), -1, 0])
+def test_call_with_an_id_below_the_first_is_a_violation(call_id: int) -> None:
+    events = feed_in_every_way(lambda: native(Role.SERVER), frame(Kind.CALL, call_id, UNARY, b"p"))
+    assert violation(events)
+
+
+@pytest.mark.parametrize(
+    ("number", "limit"), [(UNARY, SMALL.max_calls), (DOWN, SMALL.max_streamed_calls)]
+)
+def test_call_above_the_limit_is_a_violation_until_one_has_ended(number: int, limit: int) -> None:
+    def full() -> Connection:
+        server = native(Role.SERVER)
+        for call_id in range(1, limit + 1):
+            server.receive_data(frame(Kind.CALL, call_id, number))
+        return server
+
+    next_call = frame(Kind.CALL, limit + 1, number)
+    events = feed_in_every_way(full, next_call)
+    assert f"call {limit + 1} when {limit} were open" in violation(events).text
+
+    server = full()
+    server.outgoing.result(limit)
+    assert server.receive_data(next_call) == [CallReceived(limit + 1, number, None, None, b"")]

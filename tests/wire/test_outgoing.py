@@ -336,3 +336,29 @@ def test_call_that_has_ended_gets_no_more_items_in_its_open_frame() -> None:
     with pytest.raises(LocalError, match="not open"):
         client.outgoing.item(call_id, b"b")
     assert take(client) == frame(Kind.ITEMS, call_id, count(1), b"a")
+
+
+# Slots ...
+
+
+@pytest.mark.parametrize(
+    ("number", "limit"), [(UNARY, SMALL.max_calls), (DOWN, SMALL.max_streamed_calls)]
+)
+def test_call_above_the_peers_limit_is_refused_until_one_has_ended(number: int, limit: int) -> None:
+    client = native(Role.CLIENT)
+    streamed = number != UNARY
+    for _ in range(limit):
+        assert client.has_slot(streamed=streamed)
+        client.outgoing.call(number, b"")
+    sent = take(client)
+    assert not client.has_slot(streamed=streamed)
+    with pytest.raises(LocalError, match=f"no more than {SMALL.max_calls} calls at once"):
+        client.outgoing.call(number, b"")
+    assert take(client) == b""
+    assert len(frames(sent)) == limit
+
+    client.outgoing.cancel(1)
+    assert not client.has_slot(streamed=streamed)  # until the server has answered
+    client.receive_data(frame(Kind.STATUS, 1, StatusCode.CANCELLED, ""))
+    assert client.has_slot(streamed=streamed)
+    assert client.outgoing.call(number, b"") == limit + 1
