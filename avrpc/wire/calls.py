@@ -97,6 +97,13 @@ class CallTable:
         role: Which end this is.
         limits: What this end accepts.
         budget: Counts the half values of a whole server.
+
+    Attributes:
+        last_id: Of the call opened last; 0 before the first.
+        streamed: How many of the open calls stream.
+        assembling: How many values are arriving in pieces.
+        draining: Whether a GOAWAY was sent or received.
+        late: Calls that have ended here and may not have at the client; at a server alone.
     """
 
     def __init__(self, role: Role, limits: WireLimits, budget: AssemblyBudget) -> None:
@@ -108,6 +115,7 @@ class CallTable:
         self.last_id = 0
         self.streamed = 0
         self.assembling = 0
+        self.draining = False
         self.late: dict[int, LateCall] = {}
         self._calls: dict[int, Call] = {}
         self.get = self._calls.get

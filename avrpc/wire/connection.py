@@ -110,7 +110,7 @@ class Connection:
     def _receive_frames(self, data: bytes, events: list[Event]) -> int:
         position = self._incoming.parse(data, 0, events)
         self._need = self._incoming.needed
-        if self._incoming.peer_goaway and self.state is ConnectionState.NATIVE:
+        if self._calls.draining and self.state is ConnectionState.NATIVE:
             self._step(Step.GOAWAY)
         return position
 
@@ -128,7 +128,9 @@ class Connection:
 
     def _violated(self, error: ProtocolError) -> PeerViolated:
         if self.state in _OPEN:
-            self.outgoing.goaway(self._calls.last_id, error.code, str(error))
+            self.outgoing.goaway(self._accepted_last(), error.code, str(error))
+            for call in self._calls:
+                self.outgoing.forget(call)
         self.close()
         return PeerViolated(error.code, str(error))
 
@@ -185,11 +187,18 @@ class Connection:
     def goaway(self, code: GoawayCode, text: str) -> None:
         """Accept no more calls than there are; they go on.
 
-        Sent by a client, it only says goodbye: a client accepts no calls anyway.
+        Sent by a client, it only says goodbye: a client accepts no calls anyway. It opens no
+        more after it.
         """
         self._step(Step.GOAWAY)
-        self._incoming.accepted_last = self._calls.last_id
-        self.outgoing.goaway(self._calls.last_id, code, text)
+        self._calls.draining = True
+        self._incoming.accepted_last = self._accepted_last()
+        self.outgoing.goaway(self._incoming.accepted_last, code, text)
+
+    def _accepted_last(self) -> int:
+        """The last call that was accepted: never one above what an earlier GOAWAY said."""
+        accepted = self._incoming.accepted_last
+        return self._calls.last_id if accepted is None else accepted
 
     # ... what the owner may want to know, and bytes out.
 
@@ -203,8 +212,13 @@ class Connection:
         return self._calls.get(call_id) is not None
 
     def has_slot(self, *, streamed: bool) -> bool:
-        """Whether the peer takes one more call now; a client waits until it does."""
-        return self._calls.has_slot(self._calls.peer_limits, streamed=streamed)
+        """Whether the peer takes one more call now; a client waits until it does.
+
+        After a GOAWAY, whoever sent it, the answer is no and stays so.
+        """
+        return not self._calls.draining and self._calls.has_slot(
+            self._calls.peer_limits, streamed=streamed
+        )
 
     @property
     def peer_limits(self) -> WireLimits:

@@ -53,7 +53,6 @@ class Incoming:
 
     def __init__(self, calls: CallTable, outgoing: Outgoing) -> None:
         self.needed = HEADER.size  # bytes that the next frame takes, as far as is known
-        self.peer_goaway = False  # whether a GOAWAY came
         self.accepted_last: int | None = None  # the last call we said we accept, in a GOAWAY
         self._calls = calls
         self._outgoing = outgoing
@@ -278,7 +277,7 @@ class Incoming:
                 self._outgoing.forget(call)
                 self._calls.remove(call)
                 unaccepted.append(call.id)
-        self.peer_goaway = True
+        self._calls.draining = True
         self._events.append(GoawayReceived(last_call, code, text, tuple(unaccepted)))
 
     # Which call a frame is for ...

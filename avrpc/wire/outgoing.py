@@ -140,6 +140,8 @@ class Outgoing:
         return call.id
 
     def _require_slot(self, shape: MessageShape) -> None:
+        if self._calls.draining:
+            raise LocalError("no calls are opened after a GOAWAY")
         limits = self._calls.peer_limits
         if not self._calls.has_slot(limits, streamed=shape.streams):
             raise LocalError(
