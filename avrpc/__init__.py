@@ -1,5 +1,89 @@
-"""Schema-negotiating, streaming RPC on trio and fastavro."""
+"""Schema-negotiating, streaming RPC for trio programs whose interface is an Avro protocol.
+
+    registry = avrpc.Registry("schemas")
+    Quotes = registry["demo.Quotes"]
+
+    server = avrpc.Server({Quotes: Desk()})
+    addresses = await nursery.start(server.serve, "tcp://127.0.0.1:7000")
+
+    async with avrpc.connect(addresses[0], Quotes) as quotes:
+        async with quotes.watch("EURUSD") as ticks:
+            async for tick in ticks: ...
+
+A map of the package; imports only go down (tests/test_layering.py):
+
+    cli, demo, testing          what is built with all below
+    client     server           connect, and Server
+    client_call  server_call    one call, at either end;  handlers: a service's methods
+    call                        streamed items as trio channels
+    session                     one connection on trio: the reader, the writer, the calls
+    opening, handshake          how a connection begins
+    transport, address, limits  sockets and streams; where; how much
+    wire       schema           the protocol without IO; Avro types, protocols and codecs
+    errors, groups              what can go wrong
+"""
+
+from avrpc.client import Client, connect, connect_stream
+from avrpc.errors import (
+    AvrpcError,
+    CallCancelled,
+    ConnectFailed,
+    ConnectionClosed,
+    ConnectionLost,
+    ConnectionRefused,
+    ConnectTimeout,
+    DeadlineExceeded,
+    DeclaredError,
+    IncompatibleMessage,
+    IncompatibleProtocol,
+    InternalError,
+    InvalidValue,
+    LimitExceeded,
+    NotAvrpc,
+    RemoteError,
+    SchemaError,
+    Unavailable,
+    UnknownMessage,
+)
+from avrpc.limits import Limits
+from avrpc.schema import Branch, Kind, Message, Protocol
+from avrpc.schema.registry import Registry
+from avrpc.server import Server
+from avrpc.server_call import CallInfo, current_call
 
 __version__ = "0.1.0"
 
-__all__: list[str] = []
+__all__ = [
+    "AvrpcError",
+    "Branch",
+    "CallCancelled",
+    "CallInfo",
+    "Client",
+    "ConnectFailed",
+    "ConnectTimeout",
+    "ConnectionClosed",
+    "ConnectionLost",
+    "ConnectionRefused",
+    "DeadlineExceeded",
+    "DeclaredError",
+    "IncompatibleMessage",
+    "IncompatibleProtocol",
+    "InternalError",
+    "InvalidValue",
+    "Kind",
+    "LimitExceeded",
+    "Limits",
+    "Message",
+    "NotAvrpc",
+    "Protocol",
+    "Registry",
+    "RemoteError",
+    "SchemaError",
+    "Server",
+    "Unavailable",
+    "UnknownMessage",
+    "__version__",
+    "connect",
+    "connect_stream",
+    "current_call",
+]

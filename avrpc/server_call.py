@@ -223,7 +223,7 @@ class ServerCall(CallInfo):
         except StopAsyncIteration:
             pass
         await sender.wait_left()
-        if self._may_answer:
+        if self._may_answer():
             self._session.outgoing.result(self._id)
             self._done()
 
@@ -250,7 +250,6 @@ class ServerCall(CallInfo):
 
     # The one answer ...
 
-    @property
     def _may_answer(self) -> bool:
         return not self._answered and self._session.connection.is_open(self._id)
 
@@ -272,7 +271,7 @@ class ServerCall(CallInfo):
 
     async def _value(self, send: Any, encoded: bytes | bytearray) -> None:
         session, outgoing = self._session, self._session.outgoing
-        if not self._may_answer:
+        if not self._may_answer():
             return
         limit = session.connection.peer_limits.max_message_bytes
         if len(encoded) > limit:
@@ -286,7 +285,7 @@ class ServerCall(CallInfo):
             or outgoing.busy(self._id)
         ):
             await session.wait_place(self._id, len(encoded))
-            if not self._may_answer:
+            if not self._may_answer():
                 return
         send(self._id, encoded)
         self._done()
@@ -307,7 +306,7 @@ class ServerCall(CallInfo):
         self._status(StatusCode.UNKNOWN, f"internal error {error_id}")
 
     def _status(self, code: StatusCode, text: str) -> None:
-        if self._may_answer:
+        if self._may_answer():
             self._session.outgoing.status(self._id, code, text, started=self._started)
             self._done()
 

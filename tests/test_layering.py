@@ -16,12 +16,12 @@ ROOT = Path(__file__).parent.parent
 # From low to high. A module may import from its own row and from those above it in this table.
 # A name stands for a file or a package below avrpc/; "avrpc" is what a user imports.
 LAYERS = (
-    ("errors",),
+    ("errors", "groups"),
     ("wire", "schema"),
     ("address", "limits", "transport", "handshake", "opening"),
     ("session",),
     ("call",),
-    ("client_call", "client", "server", "handlers"),
+    ("client_call", "client", "handlers", "server_call", "server"),
     ("avrpc",),
     ("testing",),
     ("demo",),

@@ -36,7 +36,6 @@ from avrpc.wire.primitives import MAX_METADATA_ENTRIES
 from avrpc.wire.states import CallState, ConnectionState, Role
 
 __all__ = [
-    "MAX_METADATA_ENTRIES",
     "AssemblyBudget",
     "CallReceived",
     "CallState",
@@ -51,6 +50,7 @@ __all__ = [
     "GoawayReceived",
     "ItemsReceived",
     "LocalError",
+    "MAX_METADATA_ENTRIES",
     "MessageShape",
     "Outgoing",
     "PackReceived",
