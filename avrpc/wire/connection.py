@@ -32,7 +32,7 @@ from avrpc.wire.states import ConnectionState, Role, Step, next_connection_state
 MAX_FIRST_PACK_BYTES = 16 * 1024
 MAX_TEXT_PACK_BYTES = 288 * 1024
 
-_HANDSHAKE = frozenset({ConnectionState.HELLO, ConnectionState.HELLO_AGAIN})
+_DECIDING = frozenset({ConnectionState.DECIDING, ConnectionState.DECIDING_AGAIN})
 _OPEN = frozenset({ConnectionState.NATIVE, ConnectionState.DRAINING})
 
 
@@ -61,10 +61,10 @@ class Connection:
         self._calls = CallTable(role, self.limits, budget or AssemblyBudget())
         self.outgoing = Outgoing(self._calls)
         self._incoming = Incoming(self._calls, self.outgoing)
-        # Bytes of a frame or pack that is not complete: joined only when there are enough of
-        # them, so that bytes that trickle in are not copied again and again.
-        self._chunks: list[bytes] = []
-        self._have = 0
+        # Bytes of a frame or pack that is not complete, and how many it takes: looked at only
+        # when they are there, so that bytes that trickle in are not parsed again and again. In
+        # one array, since small chunks would each take 40 bytes more.
+        self._held = bytearray()
         self._need = 0
 
     # Bytes in ...
@@ -78,34 +78,43 @@ class Connection:
         """
         if self.state is ConnectionState.CLOSED:
             return []
-        if self._chunks:
-            self._chunks.append(data)
-            self._have += len(data)
-            if self._have < self._need:
-                return []
-            data = b"".join(self._chunks)
-            self._chunks = []
         events: list[Event] = []
-        position = 0
         try:
+            if self.state in _DECIDING:
+                self._hold(data)
+                return events
+            if self._held:
+                self._held += data
+                if len(self._held) < self._need:
+                    return events
+                data = self._take_held()
             if self.state in _OPEN:
                 position = self._receive_frames(data, events)
-            elif self.state in _HANDSHAKE:
-                position = self._receive_pack(data, events)
             else:
-                self._need = 0
+                position = self._receive_pack(data, events)
         except ProtocolError as error:
             events.append(self._violated(error))
             return events
         if position < len(data):
-            self._chunks = [data[position:]]
-            self._have = len(data) - position
+            self._held += data[position:]
         return events
+
+    def _hold(self, data: bytes) -> None:
+        self._held += data
+        if len(self._held) > MAX_TEXT_PACK_BYTES:
+            raise ProtocolError(
+                f"{len(self._held)} bytes came before the handshake was decided",
+                GoawayCode.ENHANCE_YOUR_CALM,
+            )
+
+    def _take_held(self) -> bytes:
+        data, self._held = bytes(self._held), bytearray()
+        return data
 
     @property
     def held(self) -> bytes:
         """Received and not yet understood: for telling what it was that came."""
-        return b"".join(self._chunks)
+        return bytes(self._held)
 
     def _receive_frames(self, data: bytes, events: list[Event]) -> int:
         position = self._incoming.parse(data, 0, events)
@@ -122,7 +131,6 @@ class Connection:
             return 0
         pack, position = parsed
         self._step(Step.PACK)
-        self._need = 0
         events.append(PackReceived(pack.serial, pack.content))
         return position
 
@@ -159,7 +167,7 @@ class Connection:
             peer_limits, max_frame_bytes=min(peer_limits.max_frame_bytes, MAX_BUFFERED_PIECES)
         )
         self._calls.shapes = shapes
-        if self.role is Role.SERVER and self._chunks:
+        if self.role is Role.SERVER and self._held:
             error = ProtocolError("the client sent frames before the handshake was answered")
             return [self._violated(error)]
         return self._go_on()
@@ -168,13 +176,12 @@ class Connection:
         """Parse nothing more. What is queued may still be sent."""
         for call in list(self._calls):
             self._calls.drop_assembly(call)
-        self._chunks = []
+        self._held.clear()
         self._step(Step.CLOSE)
 
     def _go_on(self) -> list[Event]:
         """Look at what came while the decision was open."""
-        data, self._chunks = b"".join(self._chunks), []
-        return self.receive_data(data) if data else []
+        return self.receive_data(self._take_held())
 
     def _step(self, step: Step) -> None:
         try:

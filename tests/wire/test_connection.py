@@ -1,24 +1,32 @@
+import tracemalloc
+
 import pytest
 
 from avrpc.wire import (
     CallReceived,
+    Connection,
     ConnectionState,
     EndReceived,
     GoawayCode,
     GoawayReceived,
     LocalError,
+    PackReceived,
     ResultReceived,
     Role,
     StatusCode,
     StatusReceived,
+    WireLimits,
 )
+from avrpc.wire.connection import MAX_TEXT_PACK_BYTES
 from avrpc.wire.frames import Kind
+from avrpc.wire.packs import encode_pack
 from tests.wire.pair import (
     BOTH,
     LARGEST_SMALL_VALUE,
     UNARY,
     UP,
     Pair,
+    feed,
     frame,
     frames,
     native,
@@ -145,3 +153,32 @@ def test_after_a_violation_goaway_is_the_last_frame_and_values_in_pieces_stop() 
     assert [kind for kind, _, _ in frames(take(server))] == [Kind.GOAWAY]
     assert server.receive_data(frame(Kind.PING, 1)) == []
     assert server.held == take(server) == b""
+
+
+# What is held ...
+
+
+@pytest.mark.parametrize("role", Role)
+def test_bytes_that_come_while_the_handshake_is_decided_are_bounded(role: Role) -> None:
+    connection = Connection(role)
+    hello = encode_pack(0, b"hello")
+    assert connection.receive_data(hello + b"x" * 1000) == [PackReceived(0, b"hello")]
+    assert feed(connection, b"y" * (MAX_TEXT_PACK_BYTES - 1000), 64 * 1024) == []
+    assert len(connection.held) == MAX_TEXT_PACK_BYTES
+    assert violation(connection.receive_data(b"z")).code is GoawayCode.ENHANCE_YOUR_CALM
+    assert connection.held == b""
+
+
+def test_bytes_that_trickle_in_take_little_more_memory_than_themselves() -> None:
+    size = 64 * 1024
+    server = native(Role.SERVER, WireLimits())
+    start = frame(Kind.CALL, 1, UNARY, bytes(size - 2))
+    tracemalloc.start()
+    try:
+        for at in range(0, size, 3):
+            assert server.receive_data(start[at : at + 3]) == []
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(server.held) >= size
+    assert held < 1.5 * size
