@@ -65,6 +65,7 @@ class Outgoing:
         self._frame_call: Call | None = None
         self._frame_count = 0
         self._frame_room = 0  # how many bytes more it may hold
+        self._late_pong: int | None = None  # the value of a PONG for which there was no room
 
     # What there is to wait for ...
 
@@ -279,8 +280,16 @@ class Outgoing:
         self._append(encode_frame(Kind.PING, 0, encode_long(value)))
 
     def pong(self, value: int) -> None:
-        """Answer a PING."""
-        self._append(encode_frame(Kind.PONG, 0, encode_long(value)))
+        """Answer a PING: at once, or when the buffer has emptied.
+
+        A peer that sends PINGs and does not read must not make the buffer grow: while that is
+        full, only the latest PING is going to be answered.
+        """
+        if len(self.data) < MAX_BUFFERED_PIECES:
+            self._append(encode_frame(Kind.PONG, 0, encode_long(value)))
+            self._late_pong = None
+        else:
+            self._late_pong = value
 
     def goaway(self, last_call: int, code: GoawayCode, text: str) -> None:
         """Say that no call above ``last_call`` is or will be run, and why."""
@@ -292,6 +301,9 @@ class Outgoing:
     def seal_and_fill(self) -> bytearray:
         """Close the open ITEMS frame, let pieces in up to their limit, and give ``data``."""
         self._seal()
+        if self._late_pong is not None and len(self.data) < MAX_BUFFERED_PIECES:
+            self.data += encode_frame(Kind.PONG, 0, encode_long(self._late_pong))
+            self._late_pong = None
         while self._large and len(self.data) < MAX_BUFFERED_PIECES:
             call, value = self._large.popleft()
             if value.write_piece(self.data, self._calls.peer_limits.max_frame_bytes):

@@ -362,3 +362,17 @@ def test_call_above_the_peers_limit_is_refused_until_one_has_ended(number: int, 
     client.receive_data(frame(Kind.STATUS, 1, StatusCode.CANCELLED, ""))
     assert client.has_slot(streamed=streamed)
     assert client.outgoing.call(number, b"") == limit + 1
+
+
+# PONG ...
+
+
+def test_pings_of_a_peer_that_does_not_read_do_not_fill_the_buffer() -> None:
+    client = native(Role.CLIENT)
+    pongs = MAX_BUFFERED_PIECES // 5 + 1  # each takes 5 bytes
+    for value in (*[5] * pongs, 1, 2, 3):
+        client.receive_data(frame(Kind.PING, value))
+    assert take(client, pongs * 5) == frame(Kind.PONG, 5) * pongs
+    assert take(client) == frame(Kind.PONG, 3)
+    client.receive_data(frame(Kind.PING, 4))
+    assert take(client) == frame(Kind.PONG, 4)
