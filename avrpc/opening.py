@@ -54,10 +54,16 @@ async def _receive_answer(transport: Transport, connection: Connection) -> bytes
 
 async def _send(transport: Transport, connection: Connection) -> None:
     try:
-        while connection.data_to_send():
-            await transport.send(connection.data_to_send())
+        await _send_all(transport, connection)
     except trio.BrokenResourceError as error:
         raise ConnectFailed(f"{transport.peer}: hung up in the handshake: {error}") from error
+
+
+async def _send_all(transport: Transport, connection: Connection) -> None:
+    while data := connection.data_to_send():
+        transport.send_now(data)
+        if data:
+            await transport.wait_send(data)
 
 
 class Refused(Exception):
@@ -82,10 +88,9 @@ async def open_server(
             assert agreement is not None
             shapes = agreement.shapes(agreement.remote, limits.max_message_bytes)
             events = connection.native(agreement.peer_limits, shapes)
-            await transport.send(connection.data_to_send())
+            await _send_all(transport, connection)
             return agreement, list(events)
-        while connection.data_to_send():
-            await transport.send(connection.data_to_send())
+        await _send_all(transport, connection)
         if reply.verdict is Verdict.CLOSE:
             raise Refused(reply.refusal)
         connection.again()

@@ -206,7 +206,7 @@ class Session:
             try:
                 transport.send_now(data)
                 if data:
-                    await transport.send(data)
+                    await transport.wait_send(data)
                 elif outgoing.leaving:
                     await trio.lowlevel.checkpoint()  # megabytes to come: let others have a turn
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:

@@ -39,8 +39,12 @@ class Transport(ABC):
         """Send what can be sent without waiting, and drop it from the front of ``data``."""
 
     @abstractmethod
-    async def send(self, data: bytearray) -> None:
-        """Wait until something can be sent; send it, and drop it from the front of ``data``."""
+    async def wait_send(self, data: bytearray) -> None:
+        """Wait until `send_now` can send something.
+
+        A stream that has no `send_now` takes all of ``data`` here, before it waits, and sends it.
+        Nothing else is sent after the wait, since ``data`` may have grown by half a frame.
+        """
 
     @abstractmethod
     async def receive(self) -> bytes:
@@ -80,9 +84,11 @@ class SocketTransport(Transport):
         else:
             del data[:count]
 
-    async def send(self, data: bytearray) -> None:
-        await wait_writable(self._socket)
-        self.send_now(data)
+    async def wait_send(self, data: bytearray) -> None:
+        try:
+            await wait_writable(self._socket)
+        except OSError as error:
+            raise _broken(error) from error
 
     async def receive(self) -> bytes:
         while True:
@@ -131,7 +137,7 @@ class StreamTransport(Transport):
         if self._closed:
             raise trio.ClosedResourceError("the transport was closed")
 
-    async def send(self, data: bytearray) -> None:
+    async def wait_send(self, data: bytearray) -> None:
         taken = bytes(data)
         data.clear()
         await self._stream.send_all(taken)
