@@ -1,7 +1,7 @@
 """Frames on their way out: written into one buffer, in the order in which they may leave.
 
-Small frames go straight into the buffer. Items gather in an ITEMS frame that stays open until the
-buffer is sent, so that many small items share a header. Large values wait beside the buffer and
+Small frames go straight into the buffer. Items gather in an ITEMS frame that stays open until
+something else is to leave or the buffer is asked for, so that many small items share a header. Large values wait beside the buffer and
 are let in piece by piece, in turns, while it holds less than `MAX_BUFFERED_PIECES`.
 """
 
@@ -48,8 +48,9 @@ class Outgoing:
     waits: `is_large`, `places` and `busy` tell beforehand what would have to be waited for.
 
     Attributes:
-        data: Bytes for the peer. The owner of the socket takes them from the front, after
-            `seal_and_fill`.
+        data: Bytes for the peer, whole frames but for what was taken from the front. The owner
+            of the socket takes them there, after `seal_and_fill`; what is added while a send
+            waits may leave with it.
         freed: Set whenever a large value has left or been dropped; whoever waits for a place, or
             for a call to be no longer busy, may look again. The one who looks resets it.
     """
@@ -60,8 +61,9 @@ class Outgoing:
         self._calls = calls
         self._me = calls.role
         self._large: deque[tuple[Call, OutgoingValue]] = deque()
-        # The open ITEMS frame stands at the end of `data`. Where it begins is told from there,
-        # since bytes may be taken from the front while it is open.
+        # The open ITEMS frame, until it is sealed. Beside `data`, so that who takes bytes from
+        # there while it is open takes whole frames; the copy costs 2 µs for 64 KiB.
+        self._frame = bytearray()
         self._frame_call: Call | None = None
         self._frame_count = 0
         self._frame_room = 0  # how many bytes more it may hold
@@ -168,7 +170,7 @@ class Outgoing:
             if credit.available <= 0:
                 return False
             credit.available -= size
-            self.data += item
+            self._frame += item
             self._frame_count += 1
             self._frame_room -= size
             return True
@@ -191,21 +193,19 @@ class Outgoing:
         self._seal()
         self._frame_call = call
         self._frame_count = 1
-        head = b"\0\0\0\0" + call.encoded_id + b"\0\0"
-        length = len(head) - HEADER.size + len(item)
+        length = len(call.encoded_id) + ITEM_COUNT.size + len(item)
         self._frame_room = self._calls.peer_limits.max_frame_bytes - length
-        self.data += head
-        self.data += item
+        self._frame += item
 
     def _seal(self) -> None:
-        """Write the length and the count of the open ITEMS frame, now that they are known."""
+        """Put the open ITEMS frame into `data`, now that its length and count are known."""
         call = self._frame_call
         if call is not None:
-            length = self._calls.peer_limits.max_frame_bytes - self._frame_room
-            at = len(self.data) - length - HEADER.size
-            HEADER.pack_into(self.data, at, Kind.ITEMS << 24 | length)
-            count_at = at + HEADER.size + len(call.encoded_id)
-            ITEM_COUNT.pack_into(self.data, count_at, self._frame_count)
+            head = call.encoded_id + ITEM_COUNT.pack(self._frame_count)
+            self.data += HEADER.pack(Kind.ITEMS << 24 | len(head) + len(self._frame))
+            self.data += head
+            self.data += self._frame
+            self._frame.clear()
             self._frame_call = None
 
     def end(self, call_id: int) -> None:

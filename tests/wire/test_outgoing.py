@@ -286,6 +286,17 @@ def test_frame_of_items_stays_open_while_bytes_before_it_are_sent() -> None:
     assert take(client) == frame(Kind.ITEMS, call_id, count(2), b"ab")
 
 
+def test_whole_frames_leave_when_all_is_taken_while_a_frame_of_items_is_open() -> None:
+    # As it is when a send waited for the socket, and items came meanwhile.
+    client, call_id = client_with_call(UP)
+    client.outgoing.ping(1)
+    client.outgoing.item(call_id, b"a")
+    assert client.outgoing.data == frame(Kind.PING, 1)
+    client.outgoing.data.clear()
+    client.outgoing.item(call_id, b"b")
+    assert take(client) == frame(Kind.ITEMS, call_id, count(2), b"ab")
+
+
 @pytest.mark.parametrize("announced", [4096, 64 * 1024, 1024 * 1024])
 def test_frame_of_items_grows_to_the_limit_and_not_beyond(announced: int) -> None:
     limits = replace(SMALL, max_frame_bytes=announced, window_bytes=2**31 - 1)
