@@ -14,7 +14,8 @@ import fastavro
 
 from avrpc.errors import InvalidValue
 
-from .check import compile_arriving, compile_leaving
+from .arrive import compile_arriving
+from .encode import Encode, compile_encoder
 from .fast import fast_schema
 from .fit import At, fit, quote
 from .plan import Plan
@@ -23,14 +24,7 @@ from .types import Array, Record, Type, is_recursive
 from .varint import write_long
 
 # Untyped: fastavro's annotations promise nothing that helps here.
-_write: Callable[..., None] = fastavro.schemaless_writer
 _read: Callable[..., Any] = fastavro.schemaless_reader
-
-
-class _Sink(list[Any]):
-    """What fastavro writes to: it hands over its own bytearray, once, and no byte is copied."""
-
-    write = list.append
 
 
 class Codec:
@@ -48,9 +42,8 @@ class Codec:
 
     def __init__(self, of: Type, at: At, parameters: Record | None = None) -> None:
         self.type = of
-        made = _Maker(of, at, parameters)
-        self.encode: Callable[[Any], bytes | bytearray] = made.encoder()
-        self.decode: Callable[[bytes], Any] = made.decoder()
+        self.encode = _encoder(of, at, parameters)
+        self.decode = _decoder(of, at)
 
 
 class ItemsCodec:
@@ -67,116 +60,86 @@ class ItemsCodec:
 
     def __init__(self, of: Type, at: At) -> None:
         self.type = of
-        self.encode: Callable[[Any], bytes | bytearray] = _Maker(of, at).encoder()
-        self.decode: Callable[[bytes, int], list[Any]] = _items_decoder(of, at)
+        self.encode = _encoder(of, at)
+        self.decode = _items_decoder(of, at)
 
 
-class _Maker:
-    def __init__(self, of: Type, at: At, parameters: Record | None = None) -> None:
-        self.type = of
-        self.at = at
-        self.parameters = parameters
-        self.plan = Plan(of)
-        self.schema, self.wrapped = fast_schema(of, self.plan, self.datum)
+def _encoder(of: Type, at: At, parameters: Record | None = None) -> Encode:
+    encode_ordinary = compile_encoder(of)
 
-    def datum(self, of: Type, value: Any) -> Any:
-        return fit(of, value, self.plan, At("default"))
+    def encode(value: Any) -> bytearray:
+        try:
+            return encode_ordinary(value)
+        except Exception:  # noqa: BLE001, S110 - whatever it is, `fit` will explain it
+            pass
+        ordinary = fit(of, value, at, parameters)
+        try:
+            return encode_ordinary(ordinary)
+        except Exception as exc:
+            raise at.wrong(f"can't be encoded: {quote(str(exc))}") from exc
 
-    def explain(self, value: Any) -> Any:
-        return fit(self.type, value, self.plan, self.at, self.parameters)
+    return encode
 
-    def encoder(self) -> Callable[[Any], bytes | bytearray]:
-        check = compile_leaving(self.type, self.plan)
-        schema, wrapped, explain, at = self.schema, self.wrapped, self.explain, self.at
-        write, sink = _write, _Sink
 
-        def encode_unusual(value: Any) -> bytes | bytearray:
-            datum = explain(value)
-            out = sink()
-            try:
-                write(out, schema, {"v": datum} if wrapped else datum)
-            except Exception as exc:
-                raise at.wrong(f"fastavro refused it: {quote(str(exc))}") from exc
-            made: bytearray = out[0]
-            return made
+def _decoder(of: Type, at: At) -> Callable[[bytes], Any]:
+    plan = Plan(of)
+    schema, wrapped = fast_schema(of, plan)
+    read, new = _read, BytesIO
+    arriving = compile_arriving(of, plan)
+    explain = _explainer(of, at)
 
-        def encode_record(value: Any) -> bytes | bytearray:
-            out = sink()
-            try:
-                write(out, schema, check(value))
-                return out[0]  # type: ignore[no-any-return]
-            except Exception:  # noqa: BLE001, S110 - whatever it is, it is explained next
-                pass
-            return encode_unusual(value)
+    def decode_as_it_is(data: bytes) -> Any:
+        source = new(data)
+        try:
+            value = read(source, schema, None)
+            if source.tell() == len(data):
+                return value
+        except Exception as exc:
+            raise explain(data, 1, exc) from exc
+        raise explain(data, 1, None)
 
-        def encode_wrapped(value: Any) -> bytes | bytearray:
-            out = sink()
-            try:
-                write(out, schema, {"v": check(value)})
-                return out[0]  # type: ignore[no-any-return]
-            except Exception:  # noqa: BLE001, S110 - as above
-                pass
-            return encode_unusual(value)
+    def decode_wrapped(data: bytes) -> Any:
+        source = new(data)
+        try:
+            value = read(source, schema, None)
+            if source.tell() == len(data):
+                return value["v"]
+        except Exception as exc:
+            raise explain(data, 1, exc) from exc
+        raise explain(data, 1, None)
 
-        return encode_wrapped if wrapped else encode_record
+    def decode_changed(data: bytes) -> Any:
+        source = new(data)
+        try:
+            # The two Trues: the branch of a union of several named types comes with its name.
+            datum = read(source, schema, None, False, False, "strict", True, True)
+            if source.tell() == len(data):
+                value = datum["v"] if wrapped else datum
+                return arriving(value) if arriving is not None else value
+        except Exception as exc:
+            raise explain(data, 1, exc) from exc
+        raise explain(data, 1, None)
 
-    def decoder(self) -> Callable[[bytes], Any]:
-        wrapped, read, new, schema = self.wrapped, _read, BytesIO, self.schema
-        arriving = compile_arriving(self.type, self.plan)
-        explain = _explainer(self.type, self.at)
+    if arriving is not None:
+        decode = decode_changed
+    else:
+        decode = decode_wrapped if wrapped else decode_as_it_is
+    if not is_recursive(of):
+        return decode
+    scan = compile_scan(of, at)
 
-        def decode_as_it_is(data: bytes) -> Any:
-            source = new(data)
-            try:
-                value = read(source, schema, None)
-                if source.tell() == len(data):
-                    return value
-            except Exception as exc:
-                raise explain(data, 1, exc) from exc
-            raise explain(data, 1, None)
+    def decode_scanned(data: bytes) -> Any:
+        scan(bytes(data), 1)
+        return decode(data)
 
-        def decode_wrapped(data: bytes) -> Any:
-            source = new(data)
-            try:
-                value = read(source, schema, None)
-                if source.tell() == len(data):
-                    return value["v"]
-            except Exception as exc:
-                raise explain(data, 1, exc) from exc
-            raise explain(data, 1, None)
-
-        def decode_changed(data: bytes) -> Any:
-            source = new(data)
-            try:
-                # The two Trues: the branch of a union of several named types comes with its name.
-                datum = read(source, schema, None, False, False, "strict", True, True)
-                if source.tell() == len(data):
-                    value = datum["v"] if wrapped else datum
-                    return arriving(value) if arriving is not None else value
-            except Exception as exc:
-                raise explain(data, 1, exc) from exc
-            raise explain(data, 1, None)
-
-        if arriving is not None:
-            decode = decode_changed
-        else:
-            decode = decode_wrapped if wrapped else decode_as_it_is
-        if not is_recursive(self.type):
-            return decode
-        scan = compile_scan(self.type, self.at)
-
-        def decode_scanned(data: bytes) -> Any:
-            scan(bytes(data), 1)
-            return decode(data)
-
-        return decode_scanned
+    return decode_scanned
 
 
 def _items_decoder(of: Type, at: At) -> Callable[[bytes, int], list[Any]]:
     """Decode the items of a frame as one array, of one block: 1.05 us an item instead of 1.55."""
     array = Array(of)
     plan = Plan(array)
-    schema, _ = fast_schema(array, plan, lambda of, value: fit(of, value, plan, At("default")))
+    schema, _ = fast_schema(array, plan)
     read, new, join, counts = _read, BytesIO, b"".join, _COUNTS
     arriving = compile_arriving(array, plan)
     explain = _explainer(of, at)

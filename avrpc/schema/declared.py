@@ -11,14 +11,12 @@ from avrpc.errors import DeclaredError, InvalidValue, RemoteError
 from .codec import Codec
 from .fit import At, fit
 from .parse import namespace_of, suggest
-from .plan import Plan
 from .types import Primitive, Record, short
 from .varint import read_long, write_long
 
 
 def error_class(record: Record) -> type[DeclaredError]:
     """Make the class for a declared error."""
-    plan = Plan(record)
     fields = {field.name: field for field in record.fields}
     # A field that is a Python keyword is given, and read, with an underscore, like a parameter.
     spelled = {f"{name}_": name for name in fields if keyword.iskeyword(name)}
@@ -29,7 +27,7 @@ def error_class(record: Record) -> type[DeclaredError]:
 
         def __init__(self, /, **given: Any) -> None:
             given = {spelled.get(name, name): value for name, value in given.items()}
-            fit(record, given, plan, at)
+            fit(record, given, at)
             super().__init__(
                 **{
                     name: given[name] if name in given else field.make_default()

@@ -1,38 +1,27 @@
-"""Schemas as fastavro wants them, made anew from our types. With `codec`, all that knows fastavro.
+"""Schemas as fastavro wants them, made anew from our types: nothing of anyone's JSON is in them.
 
-What is made here is what `fastavro.parse_schema` would return: nothing of anyone's JSON is in it,
-and nothing is left to parse in a call. Two liberties, both checked by the tests:
-
-* A record refers to another by the very dict and not by name, so the table of names, which fastavro
-  copies in every call (27 us for 1,000 names), stays empty. So records form a graph with cycles.
-* A field's default is the datum, ready to be written, and not JSON: fastavro writes the one for the
-  other without a look.
+What is made here is what `fastavro.parse_schema` would return, so nothing is left to parse in a
+call. One liberty, which the tests check: a record refers to another by the very dict and not by
+name, so the table of names, which fastavro copies in every call (27 us for 1,000 names), stays
+empty. So records form a graph, with cycles where they are recursive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from .plan import Plan, fast_name
 from .types import Array, Enum, Fixed, Map, Record, Type, Union
 
 
-def fast_schema(
-    root: Type, plan: Plan, datum: Callable[[Type, Any], Any]
-) -> tuple[dict[str, Any], bool]:
-    """Make the schema to give to `schemaless_writer` and `schemaless_reader`.
-
-    Args:
-        root: The type of the values.
-        plan: The plan for it.
-        datum: Makes a datum of a type from one of our values; used for defaults.
+def fast_schema(root: Type, plan: Plan) -> tuple[dict[str, Any], bool]:
+    """Make the schema to give to `schemaless_reader`.
 
     Returns:
         The schema, always a record (anything else fastavro parses again in every call), and
         whether it is a wrapper, with the value in its field "v".
     """
-    maker = _Maker(plan, datum)
+    maker = _Maker(plan)
     made = maker.make(root)
     wrapped = not isinstance(root, Record)
     if wrapped:
@@ -47,9 +36,8 @@ def _wrapper(name: str, schema: Any) -> dict[str, Any]:
 
 
 class _Maker:
-    def __init__(self, plan: Plan, datum: Callable[[Type, Any], Any]) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._datum = datum
         self._records: dict[Record, dict[str, Any]] = {}
         self._empty: list[Record] = []
 
@@ -84,8 +72,6 @@ class _Maker:
         while self._empty:
             record = self._empty.pop()
             fields = self._records[record]["fields"]
-            for field in record.fields:
-                made = {"name": field.name, "type": self.make(field.type)}
-                if field.has_default:
-                    made["default"] = self._datum(field.type, field.make_default())
-                fields.append(made)
+            fields.extend(
+                {"name": field.name, "type": self.make(field.type)} for field in record.fields
+            )

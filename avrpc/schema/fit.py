@@ -1,8 +1,8 @@
 """Fitting a value to its type, slowly: every rule of what may be sent, with errors that say where.
 
-`check` compiles the same rules to something fast that only says yes or no. What it says no to comes
-here, to be explained; or, if it is only unusual (a subclass of dict, a bytearray), to be converted.
-So this file is where the rules are to be read:
+`encode` has the same rules compiled to something fast that gives no reasons. What it refuses comes
+here, to be explained; or, if it is only unusual (a subclass of dict, a bytearray), to be converted
+to the ordinary form. So this file is where the rules are to be read:
 
 * int and long take an int that fits them, float and double also an int, boolean only a bool;
   string takes str, bytes and fixed take bytes, bytearray and memoryview, an enum one of its symbols
@@ -25,7 +25,6 @@ from avrpc.errors import InvalidValue
 from .defaults import MAX_DOUBLE_INT, MAX_FLOAT, MAX_INT, MAX_LONG, MIN_INT, MIN_LONG
 from .logical import to_avro
 from .parse import suggest
-from .plan import Plan, is_plain
 from .types import (
     MAX_RECURSION,
     NAMED,
@@ -88,13 +87,12 @@ class At:
         return self.wrong(f"expected {what}, got {got}")
 
 
-def fit(of: Type, value: Any, plan: Plan, at: At, parameters: Record | None = None) -> Any:
-    """Convert a value to fastavro's datum for the type.
+def fit(of: Type, value: Any, at: At, parameters: Record | None = None) -> Any:
+    """Convert a value to the ordinary form for its type, which `encode` knows.
 
     Args:
         of: The type.
         value: The value.
-        plan: The plan for the type, or for one that holds it.
         at: How the value is called in errors.
         parameters: The record whose fields are a message's parameters, and called so.
 
@@ -102,14 +100,13 @@ def fit(of: Type, value: Any, plan: Plan, at: At, parameters: Record | None = No
         InvalidValue: The value, or something in it, does not fit.
     """
     try:
-        return _Fitter(plan, parameters).fit(of, value, at, 0)
+        return _Fitter(parameters).fit(of, value, at, 0)
     except RecursionError as exc:
         raise at.wrong("nested too deeply") from exc
 
 
 class _Fitter:
-    def __init__(self, plan: Plan, parameters: Record | None) -> None:
-        self._plan = plan
+    def __init__(self, parameters: Record | None) -> None:
         self._parameters = parameters
 
     def fit(self, of: Type, value: Any, at: At, depth: int) -> Any:
@@ -165,18 +162,16 @@ class _Fitter:
                 made[name] = self.fit(field.type, value[name], at.field(name), depth)
             elif not field.has_default:
                 raise at.field(name).wrong("missing, and it has no default")
-            # else fastavro takes the default from its schema
         return made
 
     def _union(self, of: Union, value: Any, at: At, depth: int) -> Any:
         branch = choose(of, value)
         if branch is None:
             raise _no_branch(of, value, at)
-        datum = self.fit(branch, value.value if isinstance(value, Branch) else value, at, depth)
-        if is_plain(of):
-            return datum
-        tagged = next(one for one in self._plan.branches(of) if one.branch is branch)
-        return tagged.name, {"v": datum} if tagged.wrapped else datum
+        if not isinstance(value, Branch):
+            return self.fit(branch, value, at, depth)
+        made = self.fit(branch, value.value, at, depth)
+        return Branch(value.name, made) if one_or_null(of) is None else made
 
 
 def choose(of: Union, value: Any) -> Type | None:
@@ -184,15 +179,21 @@ def choose(of: Union, value: Any) -> Type | None:
     if isinstance(value, Branch):
         named = (branch for branch in of.branches if isinstance(branch, NAMED))
         return next((branch for branch in named if branch.name == value.name), None)
-    some = [branch for branch in of.branches if branch.kind != "null"]
-    if len(some) == 1 and value is not None:
-        return some[0]  # if it does not fit, the error is that of the branch
+    only = one_or_null(of)
+    if only is not None and value is not None:
+        return only  # if it does not fit, the error is that of the branch
     fitting = [
         branch
         for branch in of.branches
         if not (of.tagged and isinstance(branch, NAMED)) and _takes(branch, value)
     ]
     return min(fitting, key=lambda branch: _rank(branch, value), default=None)
+
+
+def one_or_null(of: Union) -> Type | None:
+    """Give the other branch of a union of null and one more."""
+    some = [branch for branch in of.branches if branch.kind != "null"]
+    return some[0] if len(some) == 1 < len(of.branches) else None
 
 
 def _takes(of: Type, value: Any) -> bool:

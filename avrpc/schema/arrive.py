@@ -1,0 +1,99 @@
+"""From what fastavro gives to our values: converting logical types, naming branches of unions.
+
+As `encode`, a function of Python source for each codec; most need none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .logical import from_avro
+from .plan import Plan
+from .types import NAMED, Array, Branch, Fixed, Map, Primitive, Record, Type, Union
+
+Convert = Callable[[Any], Any]
+
+
+def compile_arriving(root: Type, plan: Plan) -> Convert | None:
+    """Make the function from a datum to a value; None where they are the same.
+
+    It raises ValueError or OverflowError for a datum that no Python value can stand for. Dicts that
+    fastavro made are changed in place.
+    """
+    return _Source(plan).function(root) if plan.changes(root) else None
+
+
+class _Source:
+    """Functions in the making. Each is ``f(v)``: a datum, giving the value."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.lines: list[str] = []
+        self.objects: dict[str, Any] = {"Branch": Branch}
+        self.functions: dict[Type, str] = {}
+        self.pending: list[tuple[Type, str]] = []
+        self.count = 0
+
+    def new(self, letter: str, made: object = None) -> str:
+        self.count += 1
+        name = f"{letter}{self.count}"
+        if made is not None:
+            self.objects[name] = made
+        return name
+
+    def name_of(self, of: Type) -> str:
+        """Give the name of the function for a record or a union; its body comes later."""
+        if of not in self.functions:
+            self.functions[of] = self.new("f")
+            self.pending.append((of, self.functions[of]))
+        return self.functions[of]
+
+    def function(self, root: Type) -> Convert:
+        name = self.new("f")
+        self.lines += [f"def {name}(v):", f" return {self.value(root, 'v')}"]
+        while self.pending:
+            of, body = self.pending.pop()
+            self.lines.append(f"def {body}(v):")
+            if isinstance(of, Record):
+                for field in of.fields:
+                    if self.plan.changes(field.type):
+                        at = f"v[{field.name!r}]"
+                        self.lines.append(f" {at} = {self.value(field.type, at)}")
+            else:
+                assert isinstance(of, Union)
+                self.union(of)
+            self.lines.append(" return v")
+        exec("\n".join(self.lines), self.objects)  # noqa: S102 - all of it is made in this file
+        made: Convert = self.objects[name]
+        return made
+
+    def value(self, of: Type, x: str) -> str:
+        """Write an expression: the value for the datum `x`."""
+        if not self.plan.changes(of):
+            return x
+        match of:
+            case Array():
+                y = self.new("y")
+                return f"[{self.value(of.items, y)} for {y} in {x}]"
+            case Map():
+                k, y = self.new("k"), self.new("y")
+                return f"{{{k}: {self.value(of.values, y)} for {k}, {y} in {x}.items()}}"
+            case Primitive() | Fixed():
+                return f"{self.new('c', from_avro(of))}({x})"
+        return f"{self.name_of(of)}({x})"
+
+    def union(self, of: Union) -> None:
+        add = self.lines.append
+        if not self.plan.tags(of):
+            one = next(one for one in of.branches if one.kind != "null")
+            add(f" if v is not None: return {self.value(one, 'v')}")
+            return
+        add(" if type(v) is tuple:")
+        add("  b, v = v")
+        for branch, name, wrapped in self.plan.branches(of):
+            made = self.value(branch, "v['v']" if wrapped else "v")
+            if isinstance(branch, NAMED) and of.tagged:
+                made = f"Branch({branch.name!r}, {made})"
+            if branch.kind != "null":
+                add(f"  if b == {name!r}: return {made}")
