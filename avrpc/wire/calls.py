@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from avrpc.wire.codes import LocalError
-from avrpc.wire.credit import Credit
-from avrpc.wire.frames import Kind
+from avrpc.wire.credit import MAX_CREDIT, Credit
+from avrpc.wire.frames import MAX_LENGTH, ROOM_FOR_FIELDS, Kind
 from avrpc.wire.pieces import (
+    MIN_PIECE_BYTES,
     NO_FIELDS,
     Assembly,
     AssemblyBudget,
@@ -24,7 +25,23 @@ from avrpc.wire.states import CallState, Role, next_call_state
 class WireLimits:
     """What one end accepts, as it announces it in the handshake. DESIGN.md has the reasons.
 
-    The defaults are PROTOCOL.md's: what counts where a peer announces nothing.
+    The defaults are PROTOCOL.md's: what counts where a peer announces nothing. It also has the
+    range in which each may be announced; the handshake refuses a peer's that is outside of it.
+    Held here is only what the rules of the wire can't do without.
+
+    Attributes:
+        max_frame_bytes: The longest frame, without its header. At least 1,088 above
+            `max_metadata_bytes`, so that every field and the least piece of a value have room.
+        max_message_bytes: The largest value; at least 1.
+        window_bytes: The credit that each call begins with; at least 1, as nothing may start at
+            0, and at most `MAX_CREDIT`.
+        max_calls: How many calls may be open at once; at least 1.
+        max_streamed_calls: How many of them may stream; 0 is legal.
+        max_values_in_pieces: How many values may come in pieces at once; at least 1.
+        max_metadata_bytes: The largest metadata of a frame, encoded; 0 is legal.
+
+    Raises:
+        ValueError: One is outside of that.
     """
 
     max_frame_bytes: int = 64 * 1024
@@ -35,6 +52,22 @@ class WireLimits:
     max_values_in_pieces: int = 8
     max_metadata_bytes: int = 8 * 1024
 
+    def __post_init__(self) -> None:
+        least_frame = self.max_metadata_bytes + ROOM_FOR_FIELDS + MIN_PIECE_BYTES
+        for name, lowest, highest in (
+            ("max_frame_bytes", least_frame, MAX_LENGTH),
+            ("max_message_bytes", 1, None),
+            ("window_bytes", 1, MAX_CREDIT),
+            ("max_calls", 1, None),
+            ("max_streamed_calls", 0, None),
+            ("max_values_in_pieces", 1, None),
+            ("max_metadata_bytes", 0, None),
+        ):
+            value = getattr(self, name)
+            if value < lowest or (highest is not None and value > highest):
+                expected = f"at least {lowest}" if highest is None else f"{lowest} to {highest}"
+                raise ValueError(f"{name}: expected {expected}, got {value}")
+
 
 class MessageShape(NamedTuple):
     """All that the wire needs to know of a message.
@@ -42,7 +75,8 @@ class MessageShape(NamedTuple):
     Attributes:
         streams_request: Whether the client sends items.
         streams_response: Whether the server sends items.
-        max_value_bytes: The largest value (parameters, result, error, item) that this end takes.
+        max_value_bytes: The largest value (parameters, result, error, item) that this end puts
+            together from pieces. One that came in a frame is here anyway, and is not held to it.
     """
 
     streams_request: bool

@@ -75,6 +75,10 @@ class Connection:
         Never raises for what a peer sends: a violation is the last event, `PeerViolated`, with a
         GOAWAY for it in the bytes to send where one can be sent. After it, and after `close`,
         bytes are ignored.
+
+        The events are all that the bytes mean, before anything was answered: one may be of a call
+        that a later one ends, or that the owner ended on account of an earlier one. `is_open`
+        tells whether there is still something to answer.
         """
         if self.state is ConnectionState.CLOSED:
             return []

@@ -69,7 +69,10 @@ class StatusReceived(NamedTuple):
 
 
 class CancelReceived(NamedTuple):
-    """The client wants the call ended; it counts until the server has answered."""
+    """The client wants the call ended; it counts until the server has answered.
+
+    There may have been no `CallReceived`: its parameters were still coming, and come no more.
+    """
 
     call_id: int
 
@@ -83,7 +86,10 @@ class CreditReceived(NamedTuple):
 class ValueTooLarge(NamedTuple):
     """A value in pieces grew beyond what this end takes; what came of it was dropped.
 
-    At a server the call wants a STATUS; at a client, a CANCEL.
+    Beyond the limit of its message, or beyond what the `AssemblyBudget` had left. At a server the
+    call wants a STATUS; there may have been no `CallReceived`. At a client it wants a CANCEL, if
+    it is still open: where it was a result or an error, the outcome follows with the last piece,
+    and its ``data`` is empty.
     """
 
     call_id: int

@@ -15,6 +15,7 @@ HEADER = struct.Struct(">I")
 ITEM_COUNT = struct.Struct(">H")
 
 MAX_LENGTH = 0xFFFFFF  # what 24 bits hold; `WireLimits.max_frame_bytes` is far below
+ROOM_FOR_FIELDS = 64  # more than a frame's fields take, but for metadata: at most four longs
 
 
 class Kind(IntEnum):

@@ -1,8 +1,9 @@
 """Frames on their way out: written into one buffer, in the order in which they may leave.
 
 Small frames go straight into the buffer. Items gather in an ITEMS frame that stays open until
-something else is to leave or the buffer is asked for, so that many small items share a header. Large values wait beside the buffer and
-are let in piece by piece, in turns, while it holds less than `MAX_BUFFERED_PIECES`.
+something else is to leave or the buffer is asked for, so that many small items share a header.
+Large values wait beside the buffer and are let in piece by piece, in turns, while it holds less
+than `MAX_BUFFERED_PIECES`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from avrpc.wire.frames import (
     HEADER,
     ITEM_COUNT,
     METADATA,
+    ROOM_FOR_FIELDS,
     STARTED,
     Kind,
     encode_frame,
@@ -77,7 +79,7 @@ class Outgoing:
         Leaves room in the frame for every header field, with as much metadata as is legal.
         """
         limits = self._calls.peer_limits
-        return size > limits.max_frame_bytes - limits.max_metadata_bytes - 64
+        return size > limits.max_frame_bytes - limits.max_metadata_bytes - ROOM_FOR_FIELDS
 
     @property
     def places(self) -> int:
