@@ -28,7 +28,7 @@ leaves a public function is one plain exception, unless the caller's own nursery
 from __future__ import annotations
 
 import copy
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import trio
 
@@ -199,6 +199,10 @@ class DeclaredError(RemoteError):
         for name, value in fields.items():
             if not hasattr(BaseException, name) and name not in _RESERVED:
                 setattr(self, name, value)
+
+    if TYPE_CHECKING:  # the fields, which only the protocol knows
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild_declared, (type(self), self.fields)
