@@ -114,7 +114,7 @@ class TextCache:
         key = _hashes(encoded)
         protocol = self.get(*key)
         if protocol is None:
-            protocol = Protocol.parse(text, source=source)
+            protocol = Protocol.parse(text, source=source, verbatim=True)
             self._protocols[key] = protocol
             self._bytes += len(encoded)
             while len(self._protocols) > self._max_protocols or self._bytes > self._max_bytes:
