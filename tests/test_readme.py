@@ -57,6 +57,12 @@ def free_port() -> int:
         return port
 
 
+def test_readme_shows_the_interface_files_as_they_are() -> None:
+    for name, text in named_blocks(README.read_text()).items():
+        if not name.endswith(".py"):
+            assert (ROOT / name).read_text() == text
+
+
 def test_readme_code_passes_mypy_strict(pasted: Path) -> None:
     files = sorted(str(file) for file in pasted.rglob("*.py"))
     mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-incremental"]
