@@ -1,0 +1,16 @@
+"""How fast avrpc is, beside other RPC libraries: `python -m benchmarks`.
+
+What is measured is one table, in `workloads`. Who is measured is one table, in `peers`. `harness`
+starts the processes and takes the rounds, `client_main` and `server_main` are those processes,
+`relay` counts bytes on the wire, `figures` turns rounds into medians and ratios without any IO,
+and `report` shows them.
+
+Three rules make the figures comparable:
+
+- Each measurement has a server process and a client process of its own, over loopback TCP.
+- Within a round every peer does the same workload right after the other, and each round begins
+  with another peer, so that a busy minute of the machine hits all of them. A ratio is taken
+  within a round; its median over the rounds is what counts. Rates of two runs do not compare.
+- Both ends of every peer build and read a real message object for every message: all four fields
+  of a Tick are set by one end and looked at by the other.
+"""
