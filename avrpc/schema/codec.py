@@ -144,8 +144,15 @@ def _items_decoder(of: Type, at: At) -> Callable[[bytes, int], list[Any]]:
     arriving = compile_arriving(array, plan)
     explain = _explainer(of, at)
     scan = compile_scan(of, at) if is_recursive(of) else None
+    decode_one = _decoder(of, at)
 
     def decode(data: bytes, count: int) -> list[Any]:
+        if count < 2:
+            if count == 1:
+                return [decode_one(data)]  # 0.5 us less than an array of one
+            if len(data) == 0:
+                return []
+            raise explain(data, 0, None)
         if scan is not None:
             scan(bytes(data), count)
         whole = join((counts[count] if count < 256 else write_long(count), data, b"\0"))

@@ -1,0 +1,279 @@
+"""Values to bytes and back; what bytes are refused; the errors' words. See also test_encode."""
+
+import copy
+import threading
+from typing import Any
+
+import fastavro
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avrpc.errors import InvalidValue
+from avrpc.schema import Branch, Codec, ItemsCodec
+from avrpc.schema.fit import At
+from avrpc.schema.varint import write_long
+from tests.schema.build import (
+    A_TICK,
+    LIST,
+    TICK,
+    Sample,
+    invalid,
+    linked,
+    record_json,
+    same,
+    samples,
+    type_of,
+)
+
+DATE = {"type": "int", "logicalType": "date"}
+
+
+def codec(json: Any) -> Codec:
+    return Codec(type_of(json), At("it"))
+
+
+def items_codec(json: Any) -> ItemsCodec:
+    return ItemsCodec(type_of(json), At("it"))
+
+
+def test_tick_has_the_bytes_that_avro_says() -> None:
+    ticks = codec(TICK)
+    wanted = b"\x0cEURUSD\0\0\0\0\0\0\xf4?\xc8\x01\x80\x80\xf2\x81\x83\x89\x85\x06"
+    assert ticks.encode(A_TICK) == wanted
+    assert ticks.decode(wanted) == A_TICK
+
+
+@given(st.data())
+def test_what_is_encoded_decodes_to_the_same(data: st.DataObject) -> None:
+    sample: Sample = data.draw(samples())
+    made = codec(sample.json)
+    values = data.draw(st.lists(sample.values, min_size=1, max_size=3))
+    encoded = [bytes(made.encode(value)) for value in values]
+    for value, one in zip(values, encoded, strict=True):
+        assert same(made.decode(one), value)
+    if all(encoded):  # an item takes at least a byte
+        items = items_codec(sample.json)
+        assert same(items.decode(b"".join(encoded), len(encoded)), values)
+
+
+@given(st.data())
+def test_bytes_are_those_of_fastavro(data: st.DataObject) -> None:
+    """Where fastavro is right: primitives and their containers."""
+    json, values = data.draw(
+        st.sampled_from(
+            [
+                ("int", st.integers(-(1 << 31), (1 << 31) - 1)),
+                ("long", st.integers(-(1 << 63), (1 << 63) - 1)),
+                ("float", st.floats(width=32)),
+                ("double", st.floats()),
+                ("string", st.text()),
+                ("bytes", st.binary(max_size=10_000)),
+                ("boolean", st.booleans()),
+            ]
+        )
+    )
+    schema = record_json(
+        ("one", json),
+        ("some", {"type": "array", "items": json}),
+        ("named", {"type": "map", "values": json}),
+        ("maybe", ["null", json]),
+    )
+    value = {
+        "one": data.draw(values),
+        "some": data.draw(st.lists(values, max_size=5)),
+        "named": data.draw(st.dictionaries(st.text(), values, max_size=3)),
+        "maybe": data.draw(st.none() | values),
+    }
+    out: list[bytearray] = []
+    sink = type("Sink", (), {"write": staticmethod(out.append)})
+    fastavro.schemaless_writer(sink, schema, value)
+    assert codec(schema).encode(value) == out[0]
+
+
+# -- bytes that are wrong: (type, bytes, what the error says)
+WRONG = [
+    ("int", b"", "it: ends in the middle of a number"),
+    ("int", b"\x80", "it: ends in the middle of a number"),
+    ("int", b"\x02\x02", "it: the value ends 1 byte before its bytes do"),
+    ("long", b"\x02\x02\x02", "it: the value ends 2 bytes before its bytes do"),
+    ("null", b"\0", "it: the value ends 1 byte before its bytes do"),
+    ("string", b"\x08ab", "it: ends 2 bytes too early"),
+    ("string", b"\x02\xff", "it: is not UTF-8"),
+    ("string", b"\x06\xed\xa0\x80", "it: is not UTF-8"),
+    ("double", b"\0\0", "it: ends 6 bytes too early"),
+    (TICK, b"\x02x\0\0", "Tick.price: ends 6 bytes too early (at it.price)"),
+    ({"type": "array", "items": TICK}, b"\x02", "Tick.symbol: ends in the middle of a number"),
+    (["null", "int"], b"\x08", "it: no branch number 4"),
+    ({"type": "enum", "name": "E", "symbols": ["A"]}, b"\x06", "it: E has no symbol number 3"),
+    (DATE, write_long(1 << 30), "it: cannot be decoded: "),
+    ({"type": "string", "logicalType": "uuid"}, b"\x02x", "it: cannot be decoded: "),
+    (["string", DATE], b"\x02\x80", "it: ends in the middle of a number"),
+]
+
+
+@pytest.mark.parametrize(("json", "data", "text"), WRONG)
+def test_bytes_that_are_wrong_are_invalid(json: Any, data: bytes, text: str) -> None:
+    assert text in invalid(codec(json).decode, data).text
+
+
+@pytest.mark.parametrize("size", range(22))
+def test_every_truncation_is_noticed(size: int) -> None:
+    whole = bytes(codec(TICK).encode(A_TICK))
+    assert len(whole) > size
+    invalid(codec(TICK).decode, whole[:size])
+    invalid(items_codec(TICK).decode, whole + whole[:size], 2)
+    invalid(items_codec(TICK).decode, whole[:size], 1)
+
+
+@given(st.binary(max_size=60))
+def test_garbage_raises_nothing_else(data: bytes) -> None:
+    for json in (TICK, LIST, [TICK, DATE, {"type": "map", "values": "int"}, "string"]):
+        for decode in (codec(json).decode, lambda one, j=json: items_codec(j).decode(one, 3)):
+            try:
+                decode(data)
+            except InvalidValue as exc:
+                assert exc.path  # noqa: PT017 - either is fine
+
+
+# -- items
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 64, 255, 256, 300])
+def test_items_are_decoded_at_once(count: int) -> None:
+    items = items_codec(TICK)
+    ticks = [{**A_TICK, "size": number} for number in range(count)]
+    data = b"".join(items.encode(tick) for tick in ticks)
+    assert items.decode(data, count) == ticks
+
+
+@pytest.mark.parametrize("count", [0, 2, 3, 5])
+def test_a_count_that_is_wrong_is_invalid(count: int) -> None:
+    items = items_codec(TICK)
+    invalid(items.decode, bytes(items.encode(A_TICK)) * 4, count)
+
+
+def test_items_of_logical_types_are_converted() -> None:
+    items = items_codec(DATE)
+    assert [one.isoformat() for one in items.decode(b"\0\x02\x01", 3)] == [
+        "1970-01-01",
+        "1970-01-02",
+        "1969-12-31",
+    ]
+    assert "cannot be decoded" in invalid(items.decode, write_long(1 << 30) * 2, 2).text
+
+
+def test_items_may_be_anything_that_takes_a_byte() -> None:
+    for json, values in ((["null", "int"], [None, 5]), ("string", ["", "x"]), ("boolean", [True])):
+        items = items_codec(json)
+        data = b"".join(map(items.encode, values))
+        assert items.decode(data, len(values)) == values
+
+
+# -- recursion: fastavro ends the process on what is refused here
+
+
+def test_recursion_is_limited_both_ways() -> None:
+    lists, items = codec(LIST), items_codec(LIST)
+    assert lists.decode(bytes(lists.encode(linked(64)))) == linked(64)
+    for depth in (65, 100, 5000):
+        assert "more than 64 values" in invalid(lists.encode, linked(depth)).text
+        data = b"\x02" * (depth - 1) + b"\0"
+        assert "more than 64 values" in invalid(lists.decode, data).text
+        assert "more than 64 values" in invalid(items.decode, b"\0" + data, 2).text
+
+
+def test_a_cyclic_value_is_invalid() -> None:
+    value = linked(2)
+    value["next"]["next"] = value
+    assert invalid(codec(LIST).encode, value).path.startswith("it.next.next.next")
+
+
+def test_a_recursive_type_within_others_is_scanned() -> None:
+    maps = codec({"type": "map", "values": LIST})
+    value = {"a": linked(3)}
+    assert maps.decode(bytes(maps.encode(value))) == value
+    assert "more than 64" in invalid(maps.decode, b"\x02\x02a" + b"\x02" * 100 + b"\0\0").text
+
+
+# -- values that are not of the ordinary form
+
+
+class Symbol(str):
+    """A str that is not just one."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "something else"
+
+
+class Attributes(dict[str, Any]):
+    """A dict that is not just one."""
+
+
+def test_unusual_forms_are_converted() -> None:
+    ticks = codec(TICK)
+    wanted = ticks.encode(A_TICK)
+    assert ticks.encode(Attributes(A_TICK)) == wanted
+    assert ticks.encode({**A_TICK, "symbol": Symbol("EURUSD")}) == wanted
+    assert codec("bytes").encode(bytearray(b"x")) == codec("bytes").encode(b"x")
+    assert codec("bytes").encode(memoryview(b"x")) == b"\x02x"
+
+
+def test_the_value_itself_is_not_changed() -> None:
+    value = {"a": [{"d": None}], "b": Branch("X", {"v": bytearray(b"x")})}
+    schema = record_json(
+        ("a", {"type": "array", "items": record_json(("d", ["null", DATE]), name="D")}),
+        ("b", [record_json(("v", "bytes"), name="X"), record_json(name="Y")]),
+        ("c", "int", 5),
+    )
+    before = copy.deepcopy(value)
+    made = codec(schema)
+    encoded = bytes(made.encode(value))
+    assert value == before
+    assert made.decode(encoded) == {**value, "c": 5}
+
+
+def test_a_decoded_default_is_new_each_time() -> None:
+    made = codec(record_json(("a", {"type": "array", "items": "int"}, [1])))
+    first = made.decode(bytes(made.encode({})))
+    first["a"].append(2)
+    assert made.decode(bytes(made.encode({}))) == {"a": [1]}
+
+
+def test_codecs_may_be_used_by_several_threads() -> None:
+    ticks = codec(TICK)
+    wrong: list[Any] = []
+
+    def work(size: int) -> None:
+        for number in range(500):
+            tick = {**A_TICK, "size": size, "at": number}
+            if ticks.decode(bytes(ticks.encode(tick))) != tick:
+                wrong.append(tick)
+
+    threads = [threading.Thread(target=work, args=(size,)) for size in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_errors_have_no_confusing_context() -> None:
+    with pytest.raises(InvalidValue) as caught:
+        codec(TICK).encode({**A_TICK, "size": "x"})
+    assert caught.value.__context__ is None
+
+
+def test_what_even_the_second_try_refuses_is_invalid() -> None:
+    class Endless(tuple[int, ...]):
+        """Changes between two looks: longer than it says, once it is a list."""
+
+    numbers = codec({"type": "array", "items": "int"})
+    assert numbers.encode(Endless((1, 2))) == b"\x04\x02\x04\0"
+    made = codec(record_json(("a", "string")))
+    made.encode({"a": "x"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("avrpc.schema.codec.fit", lambda *_: {"a": 5})
+        assert "can't be encoded" in invalid(made.encode, {"a": 5}).text

@@ -1,0 +1,152 @@
+"""What follows from a type's shape: recursion, emptiness, depth."""
+
+import pytest
+
+from avrpc.schema.types import (
+    MAX_DEPTH,
+    Array,
+    Branch,
+    Enum,
+    Field,
+    Fixed,
+    Logical,
+    Map,
+    Primitive,
+    Record,
+    Type,
+    Union,
+    components,
+    direct_records,
+    empty_records,
+    held_records,
+    is_cycle,
+    is_recursive,
+    mark_recursive,
+    may_be_empty,
+    nesting,
+    short,
+    too_deep,
+)
+
+STRING, NULL = Primitive("string"), Primitive("null")
+
+
+def record(name: str, *types: Type) -> Record:
+    made = Record(name)
+    fill(made, *types)
+    return made
+
+
+def fill(made: Record, *types: Type) -> None:
+    made.fields = tuple(Field(f"f{at}", of) for at, of in enumerate(types))
+
+
+def chain(length: int) -> list[Record]:
+    made = [record("last")]
+    for number in range(length - 1):
+        made.append(record(f"r{number}", made[-1]))
+    return made[::-1]
+
+
+@pytest.mark.parametrize(
+    ("of", "text"),
+    [
+        (STRING, "string"),
+        (Primitive("long", Logical("timestamp-micros")), "long (timestamp-micros)"),
+        (Primitive("bytes", Logical("decimal", 9, 2)), "bytes (decimal(9, 2))"),
+        (Fixed("a.F", size=3), "F"),
+        (Fixed("a.F", size=3, logical=Logical("decimal", 5, 0)), "F (decimal(5, 0))"),
+        (Enum("a.E"), "E"),
+        (Array(Map(record("a.R"))), "array<map<R>>"),
+        (Union((NULL, STRING)), "union {null, string}"),
+    ],
+)
+def test_types_read_as_in_idl(of: Type, text: str) -> None:
+    assert str(of) == text
+
+
+def test_a_union_is_tagged_with_several_named_types() -> None:
+    assert Union((Enum("E"), Fixed("F"))).tagged
+    assert not Union((Enum("E"), STRING)).tagged
+
+
+def test_records_that_hold_each_other_are_recursive() -> None:
+    own, one, other, plain = (record(name) for name in ("own", "one", "other", "plain"))
+    fill(own, Union((NULL, own)))
+    fill(one, Array(other), plain)
+    fill(other, Map(one))
+    fill(plain, STRING)
+    user = record("user", one, own)
+    mark_recursive([user])
+    assert [each.recursive for each in (own, one, other, plain, user)] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert is_recursive(Array(user))
+    assert not is_recursive(Map(plain))
+
+
+def test_components_come_in_order_and_survive_long_chains() -> None:
+    records = chain(5000)
+    groups = components(records, held_records)
+    assert [group[0] for group in groups] == records[::-1]
+    assert not any(is_cycle(group, held_records) for group in groups)
+
+
+def test_a_cycle_is_direct_only_with_nothing_between() -> None:
+    one, other = record("one"), record("other")
+    fill(one, other)
+    fill(other, Array(one))
+    assert not any(is_cycle(group, direct_records) for group in components([one], direct_records))
+    fill(other, one)
+    groups = components([one], direct_records)
+    assert len(groups) == 1
+    assert is_cycle(groups[0], direct_records)
+    fill(other, other)
+    assert is_cycle([other], direct_records)
+
+
+def test_what_may_take_no_bytes() -> None:
+    nothing = record("nothing", NULL, Fixed("F", size=0))
+    outer, more = record("outer", nothing), record("more", nothing, STRING)
+    known = empty_records([outer, more])
+    for of, empty in (
+        (NULL, True),
+        (STRING, False),
+        (Fixed("F", size=1), False),
+        (nothing, True),
+        (outer, True),
+        (more, False),
+        (Array(NULL), False),
+        (Union((NULL,)), False),
+    ):
+        assert may_be_empty(of, known) is empty
+
+
+def test_nesting_ends_at_records() -> None:
+    assert nesting(STRING) == 1
+    assert nesting(Array(Map(Union((NULL, Array(record("r"))))))) == 4
+
+
+def test_depth_is_summed_over_records() -> None:
+    records = chain(MAX_DEPTH // 2)
+    assert too_deep(records) is None
+    assert too_deep(chain(MAX_DEPTH + 1)) is not None
+    node = record("node")
+    fill(node, Union((NULL, Array(node))))
+    assert too_deep([node]) is None
+    deep: Type = node
+    for _ in range(MAX_DEPTH // 64):
+        deep = Array(deep)
+    fill(node, deep)
+    assert too_deep([node]) is node
+
+
+def test_names_and_branches() -> None:
+    assert short("a.b.C") == short("C") == "C"
+    assert Branch("a.B", 5) == ("a.B", 5)
+    with pytest.raises(LookupError):
+        Field("f", STRING).make_default()
