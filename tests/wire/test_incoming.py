@@ -1,20 +1,36 @@
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from avrpc.wire import (
     AssemblyBudget,
     CallReceived,
+    CallState,
+    CancelReceived,
     Connection,
+    CreditReceived,
+    EndReceived,
+    ErrorReceived,
+    Event,
     GoawayCode,
+    GoawayReceived,
+    ItemsReceived,
+    Outgoing,
+    PongReceived,
+    ResultReceived,
     Role,
     StatusCode,
+    StatusReceived,
     ValueTooLarge,
 )
-from avrpc.wire.frames import METADATA, MORE, Kind
+from avrpc.wire.frames import DEADLINE, HEADER, LEGAL_FLAGS, METADATA, MORE, Kind
 from avrpc.wire.pieces import MIN_PIECE_BYTES
 from avrpc.wire.primitives import encode_metadata
+from avrpc.wire.states import BETWEEN_PIECES, CALL_TRANSITIONS
 from tests.wire.pair import (
     BOTH,
     DOWN,
@@ -22,14 +38,656 @@ from tests.wire.pair import (
     SMALL,
     UNARY,
     UP,
+    client_with_call,
     count,
+    feed,
     feed_in_every_way,
     frame,
+    frames,
     native,
     server_with_call,
     take,
     violation,
 )
+
+# Every frame, both ways ...
+
+
+def opened(number: int) -> Callable[[Role], Connection]:
+    """An end, of either role, with call 1 open."""
+    return lambda role: {Role.CLIENT: client_with_call, Role.SERVER: server_with_call}[role](
+        number
+    )[0]
+
+
+METADATA_MAP = {"k": b"v"}
+LONG_TIME = 2**62
+# How it is sent, who sends it with call 1 open, its bytes, and what the other end is told.
+FRAMES: dict[str, tuple[Callable[[Outgoing], object], Role, int, str, list[Event]]] = {
+    "CALL": (
+        lambda out: out.call(UNARY, b"para"),
+        Role.CLIENT,
+        UNARY,
+        "01000006 04 00 70617261",
+        [CallReceived(2, UNARY, None, None, b"para")],
+    ),
+    "CALL without parameters": (
+        lambda out: out.call(BOTH, b""),
+        Role.CLIENT,
+        UNARY,
+        "01000002 04 06",
+        [CallReceived(2, BOTH, None, None, b"")],
+    ),
+    "CALL with a deadline": (
+        lambda out: out.call(UP, b"p", time_left=250),
+        Role.CLIENT,
+        UNARY,
+        "41000005 04 04 f403 70",
+        [CallReceived(2, UP, 250, None, b"p")],
+    ),
+    "CALL whose time is up": (
+        lambda out: out.call(UP, b"p", time_left=-1),
+        Role.CLIENT,
+        UNARY,
+        "41000004 04 04 01 70",
+        [CallReceived(2, UP, -1, None, b"p")],
+    ),
+    "CALL with a deadline and metadata": (
+        lambda out: out.call(DOWN, b"p", time_left=LONG_TIME, metadata=METADATA_MAP),
+        Role.CLIENT,
+        UNARY,
+        "61000013 04 02 80808080808080808001 02 026b 0276 00 70",
+        [CallReceived(2, DOWN, LONG_TIME, METADATA_MAP, b"p")],
+    ),
+    "ITEMS from the client": (
+        lambda out: [out.try_item(1, b"ab"), out.try_item(1, b"c")],
+        Role.CLIENT,
+        UP,
+        "02000006 02 0002 616263",
+        [ItemsReceived(1, 2, b"abc")],
+    ),
+    "ITEMS from the server": (
+        lambda out: out.item(1, b"a"),
+        Role.SERVER,
+        DOWN,
+        "02000004 02 0001 61",
+        [ItemsReceived(1, 1, b"a")],
+    ),
+    "END": (lambda out: out.end(1), Role.CLIENT, UP, "03000001 02", [EndReceived(1)]),
+    "RESULT": (
+        lambda out: out.result(1, b"r"),
+        Role.SERVER,
+        UNARY,
+        "04000002 02 72",
+        [ResultReceived(1, None, b"r")],
+    ),
+    "RESULT of a stream, with metadata": (
+        lambda out: out.result(1, metadata=METADATA_MAP),
+        Role.SERVER,
+        BOTH,
+        "24000007 02 02 026b 0276 00",
+        [ResultReceived(1, METADATA_MAP, b"")],
+    ),
+    "ERROR": (
+        lambda out: out.error(1, b"e"),
+        Role.SERVER,
+        UP,
+        "05000002 02 65",
+        [ErrorReceived(1, None, b"e")],
+    ),
+    "ERROR with metadata": (
+        lambda out: out.error(1, b"e", METADATA_MAP),
+        Role.SERVER,
+        DOWN,
+        "25000008 02 02 026b 0276 00 65",
+        [ErrorReceived(1, METADATA_MAP, b"e")],
+    ),
+    "STATUS": (
+        lambda out: out.status(1, StatusCode.INTERNAL, "no", started=False),
+        Role.SERVER,
+        UNARY,
+        "06000005 02 1a 046e6f",
+        [StatusReceived(1, None, 13, "no", started=False)],
+    ),
+    "STATUS of a handler that had begun, with metadata": (
+        lambda out: out.status(1, StatusCode.CANCELLED, "é", started=True, metadata=METADATA_MAP),
+        Role.SERVER,
+        UNARY,
+        "6600000b 02 02 026b 0276 00 02 04c3a9",
+        [StatusReceived(1, METADATA_MAP, 1, "é", started=True)],
+    ),
+    "CANCEL": (lambda out: out.cancel(1), Role.CLIENT, UNARY, "07000001 02", [CancelReceived(1)]),
+    "CREDIT from the client": (
+        lambda out: out.credit(1, 1000),
+        Role.CLIENT,
+        DOWN,
+        "08000003 02 d00f",
+        [CreditReceived(1)],
+    ),
+    "CREDIT from the server": (
+        lambda out: out.credit(1, 1),
+        Role.SERVER,
+        UP,
+        "08000002 02 02",
+        [CreditReceived(1)],
+    ),
+    "PING from the client": (lambda out: out.ping(-1), Role.CLIENT, UNARY, "09000001 01", []),
+    "PING from the server": (lambda out: out.ping(64), Role.SERVER, UNARY, "09000002 8001", []),
+    "PONG from the client": (
+        lambda out: out.pong(2**63 - 1),
+        Role.CLIENT,
+        UNARY,
+        "0a00000a feffffffffffffffff01",
+        [PongReceived(2**63 - 1)],
+    ),
+    "PONG from the server": (
+        lambda out: out.pong(0),
+        Role.SERVER,
+        UNARY,
+        "0a000001 00",
+        [PongReceived(0)],
+    ),
+    "GOAWAY from the server": (
+        lambda out: out.goaway(0, GoawayCode.SHUTDOWN, "bye"),
+        Role.SERVER,
+        UNARY,
+        "0b000006 00 4a 06627965",
+        [GoawayReceived(0, 37, "bye", (1,))],
+    ),
+    "GOAWAY from the client": (
+        lambda out: out.goaway(1, GoawayCode.NO_ERROR, ""),
+        Role.CLIENT,
+        UNARY,
+        "0b000003 02 00 00",
+        [GoawayReceived(1, 0, "", ())],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("send", "sender", "number", "encoded", "events"), FRAMES.values(), ids=FRAMES
+)
+def test_frame_is_written_and_read_as_these_bytes(
+    send: Callable[[Outgoing], object],
+    sender: Role,
+    number: int,
+    encoded: str,
+    events: list[Event],
+) -> None:
+    data = bytes.fromhex(encoded)
+    make = opened(number)
+    connection = make(sender)
+    send(connection.outgoing)
+    assert take(connection) == data
+    assert feed_in_every_way(lambda: make(sender.other), data) == events
+
+
+def test_ping_is_answered_with_its_value() -> None:
+    server = native(Role.SERVER)
+    assert server.receive_data(frame(Kind.PING, 3) + frame(Kind.PING, -4)) == []
+    assert take(server) == frame(Kind.PONG, 3) + frame(Kind.PONG, -4)
+
+
+# ... every frame in every state, at both ends, good and bad.
+
+PIECE = bytes(MIN_PIECE_BYTES)
+ASSEMBLING = {Kind.CALL, Kind.ITEMS, Kind.RESULT, Kind.ERROR}
+# A call 1 of both ways, by what its state is; None: there is none.
+SITUATIONS: list[tuple[Role, CallState | Kind | None]] = [
+    *((role, state) for role in Role for state in (None, *CallState)),
+    *((role, Kind.ITEMS) for role in Role),
+    (Role.SERVER, Kind.CALL),
+    (Role.CLIENT, Kind.RESULT),
+    (Role.CLIENT, Kind.ERROR),
+]
+in_every_situation = pytest.mark.parametrize(
+    ("role", "state"),
+    SITUATIONS,
+    ids=[f"{role.name}-{'none' if state is None else state.name}" for role, state in SITUATIONS],
+)
+
+
+def situation(role: Role, state: CallState | Kind | None) -> Connection:
+    """An end with call 1 in a state, or with a half value of a kind coming on it."""
+    if state is None:
+        return native(role)
+    if state is Kind.CALL:
+        server = native(role)
+        server.receive_data(frame(Kind.CALL, 1, BOTH, PIECE, flags=MORE))
+        return server
+    connection = opened(BOTH)(role)
+    from_peer = {  # by name, as the numbers of states and kinds are equal
+        "WAITING": frame(Kind.END, 1),
+        "CANCELLED": frame(Kind.CANCEL, 1),
+        "ITEMS": frame(Kind.ITEMS, 1, count(1), PIECE, flags=MORE),
+        "RESULT": frame(Kind.RESULT, 1, PIECE, flags=MORE),
+        "ERROR": frame(Kind.ERROR, 1, PIECE, flags=MORE),
+    }
+    if role is Role.CLIENT and state is CallState.WAITING:
+        connection.outgoing.end(1)
+    elif role is Role.CLIENT and state is CallState.CANCELLED:
+        connection.outgoing.cancel(1)
+    elif role is Role.CLIENT and state is CallState.ENDED:
+        connection.receive_data(frame(Kind.RESULT, 1))
+    elif state is CallState.ENDED:
+        connection.outgoing.result(1)
+    elif state.name in from_peer:
+        assert len(connection.receive_data(from_peer[state.name])) <= 1
+    take(connection)
+    return connection
+
+
+GOOD = {
+    Kind.CALL: frame(Kind.CALL, 1, BOTH, b"p"),
+    Kind.ITEMS: frame(Kind.ITEMS, 1, count(1), b"i"),
+    Kind.END: frame(Kind.END, 1),
+    Kind.RESULT: frame(Kind.RESULT, 1, b"r"),
+    Kind.ERROR: frame(Kind.ERROR, 1, b"e"),
+    Kind.STATUS: frame(Kind.STATUS, 1, 13, "text"),
+    Kind.CANCEL: frame(Kind.CANCEL, 1),
+    Kind.CREDIT: frame(Kind.CREDIT, 1, 5),
+    Kind.PING: frame(Kind.PING, 9),
+    Kind.PONG: frame(Kind.PONG, 9),
+    Kind.GOAWAY: frame(Kind.GOAWAY, 1, 0, "bye"),
+}
+TOLD: dict[Kind, list[Event]] = {
+    Kind.CALL: [CallReceived(1, BOTH, None, None, b"p")],
+    Kind.ITEMS: [ItemsReceived(1, 1, b"i")],
+    Kind.END: [EndReceived(1)],
+    Kind.RESULT: [ResultReceived(1, None, b"r")],
+    Kind.ERROR: [ErrorReceived(1, None, b"e")],
+    Kind.STATUS: [StatusReceived(1, None, 13, "text", started=False)],
+    Kind.CANCEL: [CancelReceived(1)],
+    Kind.CREDIT: [CreditReceived(1)],
+    Kind.PING: [],
+    Kind.PONG: [PongReceived(9)],
+    Kind.GOAWAY: [GoawayReceived(1, 0, "bye", ())],
+}
+# What the same frames mean as the last piece of a value.
+LAST_PIECE: dict[Kind, list[Event]] = {
+    Kind.CALL: [CallReceived(1, BOTH, None, None, PIECE + b"\6p")],
+    Kind.ITEMS: [ItemsReceived(1, 1, PIECE + count(1) + b"i")],
+    Kind.RESULT: [ResultReceived(1, None, PIECE + b"r")],
+    Kind.ERROR: [ErrorReceived(1, None, PIECE + b"e")],
+}
+EXACT = set(Kind) - ASSEMBLING  # they have fields and nothing else
+
+
+def expected_events(role: Role, state: CallState | Kind | None, kind: Kind) -> list[Event] | None:
+    """What a good frame of the peer's means; None if it breaks the rules."""
+    if kind in {Kind.PING, Kind.PONG, Kind.GOAWAY}:
+        return TOLD[kind]
+    if state is None:
+        return TOLD[kind] if kind is Kind.CALL and role is Role.SERVER else None
+    if isinstance(state, Kind):
+        if kind is state:
+            return LAST_PIECE[kind]
+        if kind not in BETWEEN_PIECES:
+            return None
+        state = CallState.REQUESTING
+    after = CALL_TRANSITIONS.get((state, role.other, kind))
+    if after is None:
+        return None
+    return [] if state is CallState.ENDED else TOLD[kind]
+
+
+@in_every_situation
+@pytest.mark.parametrize("kind", Kind)
+def test_good_frame_does_what_the_table_says_or_is_a_violation(
+    kind: Kind, role: Role, state: CallState | Kind | None
+) -> None:
+    events = feed_in_every_way(lambda: situation(role, state), GOOD[kind])
+    expected = expected_events(role, state, kind)
+    if expected is None:
+        assert len(events) == 1
+        assert violation(events).code is GoawayCode.PROTOCOL_ERROR
+    else:
+        assert events == expected
+
+
+@in_every_situation
+@pytest.mark.parametrize("kind", Kind)
+def test_bad_frame_is_a_violation_in_every_state(
+    kind: Kind, role: Role, state: CallState | Kind | None
+) -> None:
+    body = GOOD[kind][4:]
+    bad = [frame(kind), frame(kind, b"\xff" * 20), frame(kind, b"\x80")]
+    bad += [
+        frame(kind, body, flags=flags)
+        for flags in range(0x10, 0x100, 0x10)
+        if flags & ~LEGAL_FLAGS[kind]
+    ]
+    if kind in EXACT:
+        bad += [frame(kind, body[:length]) for length in range(1, len(body))]
+        bad += [frame(kind, body, b"\0")]
+    for data in bad:
+        connection = situation(role, state)
+        events = connection.receive_data(data)
+        assert len(events) == 1
+        violation(events)
+        # A GOAWAY is the last that leaves, and nothing is looked at any more.
+        assert [kind for kind, _, _ in frames(take(connection))] == [Kind.GOAWAY]
+        assert connection.receive_data(GOOD[Kind.PING]) == []
+        assert connection.held == take(connection) == b""
+
+
+@in_every_situation
+@pytest.mark.parametrize("kind", [0, 12, 13, 14, 15])
+def test_frame_of_unknown_kind_is_a_violation(
+    kind: int, role: Role, state: CallState | Kind | None
+) -> None:
+    events = feed_in_every_way(lambda: situation(role, state), frame(kind, 1))
+    assert violation(events).text == f"a frame of unknown kind {kind}"
+
+
+@in_every_situation
+@settings(max_examples=20)
+@given(
+    data=st.lists(
+        st.one_of(
+            st.binary(max_size=40),
+            st.sampled_from(list(GOOD.values())),
+            st.builds(
+                frame,
+                st.sampled_from(Kind),
+                st.sampled_from([1, 2, -1]),
+                st.binary(max_size=12),
+                flags=st.sampled_from([0, MORE, METADATA, DEADLINE, MORE | METADATA]),
+            ),
+        ),
+        max_size=8,
+    ).map(b"".join),
+    size=st.integers(1, 50),
+)
+def test_garbage_gives_events_and_nothing_else_however_it_is_cut(
+    role: Role, state: CallState | Kind | None, data: bytes, size: int
+) -> None:
+    whole = situation(role, state)
+    events = whole.receive_data(data)
+    cut = situation(role, state)
+    assert feed(cut, data, size) == events
+    assert cut.held == whole.held
+    assert len(whole.held) <= SMALL.max_frame_bytes + HEADER.size
+
+
+# Frames that are too long, and fields that are wrong ...
+
+
+@pytest.mark.parametrize("length", [SMALL.max_frame_bytes + 1, 2**24 - 1])
+@pytest.mark.parametrize("first_byte", [Kind.RESULT, 0, 0xFF])
+def test_frame_that_is_too_long_is_refused_on_its_header(first_byte: int, length: int) -> None:
+    def make() -> Connection:
+        return native(Role.SERVER)
+
+    header = (first_byte << 24 | length).to_bytes(4)
+    assert feed(make(), header[:3], 1) == []
+    events = feed_in_every_way(make, header)
+    assert violation(events).code is GoawayCode.FRAME_SIZE_ERROR
+    assert str(length) in violation(events).text
+
+
+def test_frame_of_the_longest_length_is_taken() -> None:
+    value = bytes(SMALL.max_frame_bytes - 2)
+    data = frame(Kind.CALL, 1, UNARY, value)
+    assert native(Role.SERVER).receive_data(data) == [CallReceived(1, UNARY, None, None, value)]
+
+
+WRONG_FIELDS: dict[str, tuple[Role, bytes, str]] = {
+    "a message that there is not": (Role.SERVER, frame(Kind.CALL, 1, 4), "of message 4; there"),
+    "a message below the first": (Role.SERVER, frame(Kind.CALL, 1, -1), "of message -1"),
+    "a deadline that is cut": (
+        Role.SERVER,
+        frame(Kind.CALL, 1, UNARY, flags=DEADLINE),
+        "expected a long",
+    ),
+    "metadata that is cut": (
+        Role.SERVER,
+        frame(Kind.CALL, 1, UNARY, b"\2\2", flags=METADATA),
+        "expected at most",
+    ),
+    "metadata larger than the limit": (
+        Role.SERVER,
+        frame(Kind.CALL, 1, UNARY, encode_metadata({"k": bytes(507)}), flags=METADATA),
+        "metadata of 513 bytes; the limit is 512",
+    ),
+    "too many entries of metadata": (
+        Role.SERVER,
+        frame(Kind.CALL, 1, UNARY, 65, b"\2k\0" * 65, 0, flags=METADATA),
+        "more than 64 entries",
+    ),
+    "ITEMS without a count": (Role.CLIENT, frame(Kind.ITEMS, 1, b"\0"), "without a count"),
+    "ITEMS of none": (Role.CLIENT, frame(Kind.ITEMS, 1, count(0), b"i"), "a count of 0 in 1"),
+    "more ITEMS than bytes": (
+        Role.CLIENT,
+        frame(Kind.ITEMS, 1, count(2), b"i"),
+        "a count of 2 in 1",
+    ),
+    "text that is no text": (Role.CLIENT, frame(Kind.STATUS, 1, 13, b"\2\xff"), "UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("role", "data", "text"), WRONG_FIELDS.values(), ids=WRONG_FIELDS)
+def test_frame_with_a_wrong_field_is_a_violation(role: Role, data: bytes, text: str) -> None:
+    state = CallState.REQUESTING if role is Role.CLIENT else None
+    events = feed_in_every_way(lambda: situation(role, state), data)
+    assert text in violation(events).text
+
+
+@pytest.mark.parametrize(
+    ("role", "number", "kind"),
+    [
+        (Role.SERVER, UNARY, Kind.ITEMS),
+        (Role.SERVER, DOWN, Kind.ITEMS),
+        (Role.SERVER, UNARY, Kind.CREDIT),
+        (Role.SERVER, UP, Kind.CREDIT),
+        (Role.SERVER, DOWN, Kind.END),
+        (Role.CLIENT, UNARY, Kind.ITEMS),
+        (Role.CLIENT, UP, Kind.ITEMS),
+        (Role.CLIENT, UNARY, Kind.CREDIT),
+        (Role.CLIENT, DOWN, Kind.CREDIT),
+    ],
+)
+def test_stream_in_a_direction_that_has_none_is_a_violation(
+    role: Role, number: int, kind: Kind
+) -> None:
+    events = feed_in_every_way(lambda: opened(number)(role), GOOD[kind])
+    assert violation(events).code is GoawayCode.PROTOCOL_ERROR
+
+
+# Credit ...
+
+
+@pytest.mark.parametrize("role", Role)
+def test_items_may_take_credit_below_zero_but_not_begin_there(role: Role) -> None:
+    def make() -> Connection:
+        return opened(BOTH)(role)
+
+    data = b"".join(frame(Kind.ITEMS, 1, count(1), bytes(size)) for size in (4000, 4000, 191, 4000))
+    told = feed_in_every_way(make, data)
+    assert [type(event) for event in told] == [ItemsReceived] * 4
+
+    connection = make()
+    connection.receive_data(data)
+    assert connection._calls[1].credit[role.other].available == 8192 - 12191
+    connection.outgoing.credit(1, 3999)  # brings it to 0
+    events = connection.receive_data(GOOD[Kind.ITEMS])
+    assert violation(events).code is GoawayCode.FLOW_CONTROL_ERROR
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("size", [0, -1, 2**31 - 8192, 2**63 - 1, -(2**63)])
+def test_credit_of_nothing_or_too_much_is_a_violation(role: Role, size: int) -> None:
+    events = feed_in_every_way(lambda: opened(BOTH)(role), frame(Kind.CREDIT, 1, size))
+    assert violation(events).code is GoawayCode.FLOW_CONTROL_ERROR
+
+
+@pytest.mark.parametrize("role", Role)
+def test_credit_that_came_can_be_used(role: Role) -> None:
+    connection = opened(BOTH)(role)
+    for _ in range(3):
+        connection.outgoing.item(1, bytes(3000))
+    assert not connection.outgoing.may_start_item(1)
+    connection.receive_data(frame(Kind.CREDIT, 1, 1000))  # 9,000 were used of 8,192
+    assert connection.outgoing.may_start_item(1)
+
+
+# Values in pieces ...
+
+
+def first_piece(call_id: int, number: int = UNARY, size: int = MIN_PIECE_BYTES) -> bytes:
+    return frame(Kind.CALL, call_id, number, bytes(size), flags=MORE)
+
+
+def test_value_in_pieces_keeps_the_fields_of_its_first_piece() -> None:
+    head = frame(
+        Kind.CALL,
+        1,
+        UP,
+        250,
+        encode_metadata(METADATA_MAP),
+        PIECE,
+        flags=MORE | DEADLINE | METADATA,
+    )
+    rest = frame(Kind.CALL, 1, PIECE, flags=MORE) + frame(Kind.CALL, 1, b"!")
+    events = feed_in_every_way(lambda: native(Role.SERVER), head + rest)
+    assert events == [CallReceived(1, UP, 250, METADATA_MAP, PIECE + PIECE + b"!")]
+
+
+@pytest.mark.parametrize("kind", [Kind.RESULT, Kind.ERROR])
+def test_outcome_in_pieces_ends_the_call_with_its_last(kind: Kind) -> None:
+    metadata = encode_metadata(METADATA_MAP)
+    client, call_id = client_with_call(BOTH)
+    first = frame(kind, call_id, metadata, PIECE, flags=MORE | METADATA)
+    assert client.receive_data(first) == []
+    assert client.is_open(call_id)
+    event = {Kind.RESULT: ResultReceived, Kind.ERROR: ErrorReceived}[kind]
+    assert client.receive_data(frame(kind, call_id, b"!")) == [
+        event(call_id, METADATA_MAP, PIECE + b"!")
+    ]
+    assert not client.is_open(call_id)
+
+
+def test_outcome_in_pieces_from_a_client_is_a_violation_at_its_first() -> None:
+    events = feed_in_every_way(
+        lambda: server_with_call(UNARY)[0], frame(Kind.RESULT, 1, PIECE, flags=MORE)
+    )
+    assert "RESULT from the client" in violation(events).text
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (first_piece(1, size=MIN_PIECE_BYTES - 1), "a piece of 1023 bytes"),
+        (first_piece(1) + frame(Kind.CALL, 1, PIECE[1:], flags=MORE), "a piece of 1023 bytes"),
+        (first_piece(1) + frame(Kind.CALL, 1), "a piece of 0 bytes"),
+        (first_piece(1) + frame(Kind.CALL, 1, b"\0!", flags=METADATA), "header fields in a later"),
+        (first_piece(1, UP) + frame(Kind.ITEMS, 1, count(1), b"i"), "ITEMS of call 1 out of order"),
+        (first_piece(1, UP) + frame(Kind.END, 1), "END between the pieces"),
+        (first_piece(1) + frame(Kind.CANCEL, 1) + frame(Kind.CALL, 1, b"!"), "out of order"),
+        (frame(Kind.CALL, 1, UP) + frame(Kind.CALL, 1, b"!"), "CALL of call 1 out of order"),
+        (
+            frame(Kind.CALL, 1, UP) + frame(Kind.ITEMS, 1, count(2), PIECE, flags=MORE),
+            "an item in pieces came in ITEMS of 2",
+        ),
+    ],
+)
+def test_piece_that_breaks_a_rule_is_a_violation(data: bytes, text: str) -> None:
+    assert text in violation(feed_in_every_way(lambda: native(Role.SERVER), data)).text
+
+
+def test_one_value_in_pieces_too_many_is_a_violation_until_one_is_whole() -> None:
+    places = SMALL.max_values_in_pieces
+    server = native(Role.SERVER)
+    for call_id in range(1, places + 1):
+        assert server.receive_data(first_piece(call_id)) == []
+    assert server.receive_data(frame(Kind.CALL, 1, b"!")) != []
+    assert server.receive_data(first_piece(places + 1)) == []
+    events = server.receive_data(first_piece(places + 2))
+    assert "more than 3 values in pieces" in violation(events).text
+    assert violation(events).code is GoawayCode.PROTOCOL_ERROR
+    assert server._calls.assembling == 0
+    assert server._calls.budget.available == server._calls.budget.max_bytes
+
+
+def test_credit_between_pieces_is_taken_and_the_value_goes_on() -> None:
+    half = first_piece(1, BOTH)
+    data = half + frame(Kind.CREDIT, 1, 5) + frame(Kind.CALL, 1, b"!")
+    assert feed_in_every_way(lambda: native(Role.SERVER), data) == [
+        CreditReceived(1),
+        CallReceived(1, BOTH, None, None, PIECE + b"!"),
+    ]
+
+
+def test_cancel_between_pieces_discards_the_half_value_and_frees_its_place() -> None:
+    server = native(Role.SERVER, budget=AssemblyBudget(5000))
+    assert server.receive_data(first_piece(1)) == []
+    assert (server._calls.assembling, server._calls.budget.available) == (1, 5000 - 1024)
+    assert server.receive_data(frame(Kind.CANCEL, 1)) == [CancelReceived(1)]
+    assert (server._calls.assembling, server._calls.budget.available) == (0, 5000)
+    server.outgoing.status(1, StatusCode.CANCELLED, "", started=False)
+    assert server.open_calls == 0
+
+
+@pytest.mark.parametrize("kind", [Kind.ITEMS, Kind.RESULT, Kind.ERROR])
+def test_status_between_pieces_discards_the_half_value_and_frees_its_place(kind: Kind) -> None:
+    client = situation(Role.CLIENT, kind)
+    assert client._calls.assembling == 1
+    assert client.receive_data(GOOD[Kind.STATUS]) == TOLD[Kind.STATUS]
+    assert client._calls.assembling == 0
+    assert client._calls.budget.available == client._calls.budget.max_bytes
+    assert violation(client.receive_data(frame(kind, 1, b"!")))
+
+
+TOO_LARGE = MAX_VALUE_BYTES // MIN_PIECE_BYTES  # so many pieces are just not
+
+
+def test_call_with_a_value_too_large_is_told_once_and_waits_for_its_status() -> None:
+    server = native(Role.SERVER)
+    pieces = [first_piece(1)] + [frame(Kind.CALL, 1, PIECE, flags=MORE)] * (TOO_LARGE - 1)
+    assert server.receive_data(b"".join(pieces)) == []
+    rest = frame(Kind.CALL, 1, b"!", PIECE, flags=MORE) * 3 + frame(Kind.CALL, 1, b"!")
+    assert server.receive_data(rest) == [ValueTooLarge(1, MAX_VALUE_BYTES)]
+    assert server._calls.budget.available == server._calls.budget.max_bytes
+    assert server._calls.assembling == 0
+    assert server.is_open(1)
+    server.outgoing.status(1, StatusCode.RESOURCE_EXHAUSTED, "", started=False)
+
+
+def test_item_too_large_is_told_once_and_takes_its_credit() -> None:
+    server = native(Role.SERVER, replace(SMALL, window_bytes=50_000))
+    server.receive_data(frame(Kind.CALL, 1, UP))
+    data = frame(Kind.ITEMS, 1, count(1), PIECE, flags=MORE)
+    data += frame(Kind.ITEMS, 1, PIECE, flags=MORE) * TOO_LARGE + frame(Kind.ITEMS, 1, b"!")
+    assert server.receive_data(data) == [ValueTooLarge(1, MAX_VALUE_BYTES)]
+    credit = server._calls[1].credit[Role.CLIENT]
+    assert credit.available == 50_000 - (TOO_LARGE + 1) * MIN_PIECE_BYTES - 1
+
+
+@pytest.mark.parametrize("kind", [Kind.RESULT, Kind.ERROR])
+def test_outcome_too_large_still_ends_the_call(kind: Kind) -> None:
+    client = situation(Role.CLIENT, kind)
+    more = frame(kind, 1, PIECE, flags=MORE) * TOO_LARGE
+    assert client.receive_data(more) == [ValueTooLarge(1, MAX_VALUE_BYTES)]
+    client.outgoing.cancel(1)
+    (outcome,) = client.receive_data(frame(kind, 1, b"!"))
+    assert outcome in (ResultReceived(1, None, b""), ErrorReceived(1, None, b""))
+    assert client.open_calls == 0
+
+
+def test_budget_is_shared_and_one_value_too_much_is_dropped() -> None:
+    budget = AssemblyBudget(2500)
+    first, second = (native(Role.SERVER, budget=budget) for _ in range(2))
+    assert first.receive_data(first_piece(1)) == second.receive_data(first_piece(1)) == []
+    go_on = frame(Kind.CALL, 1, PIECE, flags=MORE)
+    assert first.receive_data(go_on) == [ValueTooLarge(1, MAX_VALUE_BYTES)]
+    assert second.receive_data(go_on) == []
+    assert budget.available == 2500 - 2048
+    second.close()
+    assert budget.available == 2500
+    assert first.receive_data(frame(Kind.CALL, 1, b"!")) == []
+
+
+# Calls, and what was found wrong once ...
 
 
 @pytest.mark.parametrize("call_id", [-(2**63), -64, -2, -1, 0, 2, 63, 64, 2**63 - 1])
@@ -83,7 +741,6 @@ def refused_in_first_piece(number: int) -> Connection:
     return server
 
 
-PIECE = bytes(MIN_PIECE_BYTES)
 HALF_ITEM = frame(Kind.ITEMS, 1, count(1), PIECE, flags=MORE)
 
 
