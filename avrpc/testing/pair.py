@@ -1,0 +1,49 @@
+"""A client that is connected to a server in the same process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from avrpc import Client, Limits, Protocol, Server, connect_stream
+from avrpc.groups import single
+from avrpc.testing.link import Link
+
+
+@asynccontextmanager
+async def open_pair(
+    server: Server,
+    protocol: Protocol | str | None = None,
+    *,
+    limits: Limits | None = None,
+    link: Link | None = None,
+) -> AsyncIterator[Client]:
+    """Connect to a server in memory, for the length of an ``async with``.
+
+    May be entered many times for one server. Leaving the block closes the client, and then waits
+    until the server has seen that and every handler of the connection has ended; left with an
+    exception, it cuts the connection instead.
+
+    Args:
+        server: Need not be serving anything else.
+        protocol: As for `avrpc.connect`.
+        limits: The client's; the server has its own.
+        link: What lies between the two: by default a `Link` that holds nothing up.
+    """
+    link = link or Link()
+    failure: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.serve_stream, link.server)
+            try:
+                async with connect_stream(link.client, protocol, limits=limits) as client:
+                    yield client
+            except BaseException as error:  # noqa: BLE001  # raised again below, in no group
+                failure = error
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:  # the server's failure, or a cancel from outside
+        raise single(group) from None
+    if failure is not None:
+        raise failure

@@ -1,0 +1,263 @@
+"""The protocol and the server that tests of sessions, calls, clients and servers share.
+
+Each test gives the handlers that it is about, and gets a server with plain ones for the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+import avrpc
+from avrpc.client import Client
+from avrpc.testing import Link, open_pair
+
+TICKS = {"type": "array", "items": "Tick"}
+BLOBS = {"type": "array", "items": "bytes"}
+
+DESK = avrpc.Protocol.parse(
+    json.dumps(
+        {
+            "protocol": "Desk",
+            "namespace": "test",
+            "types": [
+                {
+                    "type": "record",
+                    "name": "Tick",
+                    "fields": [
+                        {"name": "symbol", "type": "string"},
+                        {"name": "price", "type": "double"},
+                        {"name": "size", "type": "int", "default": 1},
+                    ],
+                },
+                {
+                    "type": "error",
+                    "name": "UnknownSymbol",
+                    "fields": [
+                        {"name": "symbol", "type": "string"},
+                        {"name": "hint", "type": "string", "default": ""},
+                    ],
+                },
+            ],
+            "messages": {
+                "last": {
+                    "doc": "The last tick of a symbol.",
+                    "request": [
+                        {"name": "symbol", "type": "string"},
+                        {"name": "depth", "type": "int", "default": 1},
+                    ],
+                    "response": "Tick",
+                    "errors": ["UnknownSymbol"],
+                },
+                "trade": {
+                    "request": [
+                        {"name": "from", "type": "string"},
+                        {"name": "class", "type": "string", "default": "spot"},
+                    ],
+                    "response": "string",
+                },
+                "quote": {
+                    "request": [{"name": "tick", "type": "Tick"}],
+                    "response": "string",
+                },
+                "load": {
+                    "request": [{"name": "data", "type": "bytes"}],
+                    "response": "bytes",
+                    "errors": ["UnknownSymbol"],
+                },
+                "note": {
+                    "request": [{"name": "text", "type": "string"}],
+                    "response": "null",
+                    "one-way": True,
+                },
+                "watch": {
+                    "request": [
+                        {"name": "symbol", "type": "string"},
+                        {"name": "count", "type": "int", "default": 3},
+                    ],
+                    "response": TICKS,
+                    "errors": ["UnknownSymbol"],
+                    "stream": "response",
+                },
+                "record": {
+                    "request": [
+                        {"name": "symbol", "type": "string"},
+                        {"name": "ticks", "type": TICKS},
+                    ],
+                    "response": "long",
+                    "errors": ["UnknownSymbol"],
+                    "stream": "request",
+                },
+                "convert": {
+                    "request": [{"name": "ticks", "type": TICKS}],
+                    "response": TICKS,
+                    "errors": ["UnknownSymbol"],
+                    "stream": "both",
+                },
+                "pull": {
+                    "request": [
+                        {"name": "count", "type": "int"},
+                        {"name": "size", "type": "int", "default": 10},
+                    ],
+                    "response": BLOBS,
+                    "stream": "response",
+                },
+                "push": {
+                    "request": [{"name": "blobs", "type": BLOBS}],
+                    "response": "long",
+                    "stream": "request",
+                },
+                "swap": {
+                    "request": [{"name": "blobs", "type": BLOBS}],
+                    "response": BLOBS,
+                    "stream": "both",
+                },
+            },
+        }
+    ),
+    source="desk.avpr",
+)
+
+# One message of each kind, by what a test calls the kind.
+KINDS = ("unary", "one-way", "response", "request", "both")
+
+Handler = Callable[..., Any]
+
+
+def tick(symbol: str = "EURUSD", price: float = 1.25, size: int = 1) -> dict[str, Any]:
+    """An item."""
+    return {"symbol": symbol, "price": price, "size": size}
+
+
+class Desk:
+    """Plain handlers for every message."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    async def last(self, symbol: str, depth: int) -> dict[str, Any]:
+        if symbol == "???":
+            raise DESK.errors.UnknownSymbol(symbol=symbol)
+        return tick(symbol, size=depth)
+
+    async def trade(self, from_: str, class_: str) -> str:
+        return f"{from_} {class_}"
+
+    def quote(self, tick: dict[str, Any]) -> str:
+        return f"{tick['symbol']} {tick['price']} {tick['size']}"
+
+    async def load(self, data: bytes) -> bytes:
+        return data
+
+    async def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    async def watch(self, symbol: str, count: int) -> AsyncGenerator[dict[str, Any]]:
+        if symbol == "???":
+            raise DESK.errors.UnknownSymbol(symbol=symbol)
+        for number in range(count):
+            yield tick(symbol, size=number)
+
+    async def record(self, symbol: str, ticks: Any) -> int:
+        if symbol == "???":
+            raise DESK.errors.UnknownSymbol(symbol=symbol)
+        return len([one async for one in ticks])
+
+    async def convert(self, ticks: Any) -> AsyncGenerator[dict[str, Any]]:
+        async for one in ticks:
+            yield {**one, "size": one["size"] + 1}
+
+    async def pull(self, count: int, size: int) -> AsyncGenerator[bytes]:
+        for number in range(count):
+            yield number.to_bytes(2) + bytes(size - 2)
+
+    async def push(self, blobs: Any) -> int:
+        return sum([len(one) async for one in blobs])
+
+    async def swap(self, blobs: Any) -> AsyncGenerator[bytes]:
+        async for one in blobs:
+            yield one
+
+
+def desk_server(
+    *, limits: avrpc.Limits | None = None, threads: int = 40, **handlers: Handler
+) -> avrpc.Server:
+    """A server of the desk, with some handlers of the test's own."""
+    desk = Desk()
+    plain: dict[str, Handler] = {
+        name: getattr(desk, name) for name in DESK.messages if name not in handlers
+    }
+    return avrpc.Server({DESK: {**plain, **handlers}}, limits=limits, threads=threads)
+
+
+@asynccontextmanager
+async def open_desk(
+    *,
+    limits: avrpc.Limits | None = None,
+    client_limits: avrpc.Limits | None = None,
+    link: Link | None = None,
+    threads: int = 40,
+    **handlers: Handler,
+) -> AsyncIterator[Client]:
+    """A client of the desk, and its server in memory."""
+    server = desk_server(limits=limits, threads=threads, **handlers)
+    async with open_pair(server, DESK, limits=client_limits, link=link) as client:
+        yield client
+        await wait_all_tasks_blocked()
+
+
+class Note:
+    """What a handler did, for the test to wait for.
+
+    Attributes:
+        lines: In the order in which they were written.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._changed = trio.lowlevel.ParkingLot()
+
+    def __call__(self, line: str) -> None:
+        self.lines.append(line)
+        self._changed.unpark_all()
+
+    async def wait_for(self, line: str) -> None:
+        """Wait, for 100 virtual seconds at most, until a line was written."""
+        with trio.fail_after(100):
+            while line not in self.lines:
+                await self._changed.park()
+
+
+def at_rest(client: Client) -> list[str]:
+    """What a client's connection still holds that a quiet one does not; nothing, if all is well.
+
+    Looks at both ends of the wire's state through the client's, so call it when the server has
+    answered everything.
+    """
+    session = client._session
+    connection = session.connection
+    calls = connection._calls
+    held = {
+        "calls of the session": len(session.calls),
+        "open calls": connection.open_calls,
+        "streamed calls": calls.streamed,
+        "values arriving in pieces": calls.assembling,
+        "values leaving in pieces": len(connection.outgoing._large),
+        "bytes to send": len(connection.data_to_send()),
+        "bytes of half frames": len(connection.held),
+        "waiting for a slot": sum(map(len, session._slots)),
+        "waiting for room": len(session.room),
+        "waiting for a place": len(session.freed),
+    }
+    return [f"{name}: {count}" for name, count in held.items() if count]
+
+
+async def quiet(call: Callable[[], Awaitable[object]], seconds: float = 100) -> object:
+    """Give a call so many virtual seconds; then a test that hangs has failed."""
+    with trio.fail_after(seconds):
+        return await call()
