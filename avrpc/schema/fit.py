@@ -23,7 +23,7 @@ from typing import Any
 from avrpc.errors import InvalidValue
 
 from .defaults import MAX_DOUBLE_INT, MAX_FLOAT, MAX_INT, MAX_LONG, MIN_INT, MIN_LONG
-from .logical import to_avro
+from .logical import from_avro, to_avro
 from .parse import suggest
 from .types import (
     MAX_RECURSION,
@@ -256,8 +256,8 @@ def _no_branch(of: Union, value: Any, at: At) -> InvalidValue:
 def _fit_plain(of: Primitive | Fixed, value: Any, at: At) -> Any:
     if of.logical is not None:
         try:
-            return to_avro(of)(value)
-        except (ValueError, TypeError) as exc:
+            return from_avro(of)(to_avro(of)(value))  # there and back: no subclass is left
+        except (ValueError, OverflowError) as exc:
             raise at.wrong(str(exc)) from None
     match of.kind:
         case "null" if value is None:
