@@ -1,7 +1,7 @@
 """What can go wrong, and what it means for the caller.
 
     AvrpcError
-    ├── SchemaError               a file in schemas/, or a protocol's text, is not what it should be
+    ├── SchemaError               a protocol's file or text is not valid (also a ValueError)
     ├── ConnectFailed             no connection came about; nothing was sent but the handshake
     │   ├── ConnectTimeout        ... within the timeout (also a trio.TooSlowError)
     │   ├── NotAvrpc              something answered, and it does not speak this protocol
@@ -184,7 +184,7 @@ class DeclaredError(RemoteError):
 
     A handler raises one with its fields as keywords, and the caller catches it by the same class:
     ``raise Quotes.errors.UnknownSymbol(symbol="X")``. A field is an attribute too, unless
-    `Exception` uses the name; ``fields`` has them all.
+    `Exception` uses the name, or Python may (``__x__``); ``fields`` has them all.
 
     Attributes:
         fields: The error's fields by name, as a dict.
@@ -192,12 +192,12 @@ class DeclaredError(RemoteError):
 
     full_name: ClassVar[str] = ""
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, /, **fields: Any) -> None:
         given = ", ".join(f"{name}={value!r}" for name, value in fields.items())
         super().__init__(f"{self.full_name}({given})", name=self.full_name)
         self.fields = fields
         for name, value in fields.items():
-            if not hasattr(BaseException, name) and name not in _RESERVED:
+            if not (hasattr(BaseException, name) or name in _RESERVED or _is_dunder(name)):
                 setattr(self, name, value)
 
     if TYPE_CHECKING:  # the fields, which only the protocol knows
@@ -205,7 +205,7 @@ class DeclaredError(RemoteError):
         def __getattr__(self, name: str) -> Any: ...
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild_declared, (type(self), self.fields)
+        return _rebuild_declared, (type(self), self.fields), self.__dict__
 
 
 class InternalError(RemoteError):
@@ -222,6 +222,10 @@ def fresh(error: _E) -> _E:
 
 def _rebuild_declared(cls: type[DeclaredError], fields: dict[str, Any]) -> DeclaredError:
     return cls(**fields)
+
+
+def _is_dunder(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
 
 
 _RESERVED = frozenset({"fields", "full_name", "maybe_executed", "name"})
