@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 _FORMS = "tcp://HOST:PORT or unix:///PATH"
+
+# What a path keeps as it is; all else is written as %xx, so that any path makes a text that is
+# read as that path, and no text holds a line end.
+_PLAIN = "/!$&'()*+,;=:@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +27,12 @@ class TcpAddress:
 
 @dataclass(frozen=True, slots=True)
 class UnixAddress:
-    """The path of a Unix socket."""
+    """The path of a Unix socket; one that is not absolute is below the current folder."""
 
     path: str
 
     def __str__(self) -> str:
-        return f"unix://{self.path}"
+        return f"unix://{quote(os.fsencode(self.path), safe=_PLAIN)}"
 
 
 Address = TcpAddress | UnixAddress
@@ -36,32 +41,40 @@ Address = TcpAddress | UnixAddress
 def parse_address(text: str) -> Address:
     """Read an address.
 
+    In the path of a Unix socket, ``%20`` stands for a space, and so on; every other character
+    stands for itself.
+
     Raises:
         ValueError: It has none of the known forms; the text says which there are.
     """
+    scheme, _, rest = text.partition(":")
     try:
-        parts = urlsplit(text)
-        if parts.scheme == "tcp":
-            return _tcp(parts)
-        if parts.scheme == "unix":
-            return _unix(parts)
+        match scheme.lower():
+            case "tcp":
+                return _tcp(text)
+            case "unix":
+                return _unix(rest)
+            case "tls":
+                raise ValueError("TLS is not supported in this version")
     except ValueError as error:
         raise ValueError(f"address {text!r}: {error}") from None
-    if parts.scheme == "tls":
-        raise ValueError(f"address {text!r}: TLS is not supported in this version")
     raise ValueError(f"address {text!r}: expected {_FORMS}")
 
 
-def _tcp(parts: SplitResult) -> TcpAddress:
-    if parts.hostname is None or parts.port is None:
+def _tcp(text: str) -> TcpAddress:
+    parts = urlsplit(text)
+    if not parts.hostname or parts.port is None:
         raise ValueError("expected tcp://HOST:PORT")
-    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username:
+    if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("expected nothing but tcp://HOST:PORT")
     return TcpAddress(parts.hostname, parts.port)
 
 
-def _unix(parts: SplitResult) -> UnixAddress:
-    path = unquote(parts.netloc + parts.path)
-    if not path:
+def _unix(rest: str) -> UnixAddress:
+    quoted = rest.removeprefix("//")
+    if quoted == rest or not quoted:
         raise ValueError("expected unix:///PATH")
+    path = os.fsdecode(unquote_to_bytes(os.fsencode(quoted)))
+    if "\0" in path:
+        raise ValueError("a path holds no null byte")
     return UnixAddress(path)
