@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from avrpc.wire import Connection, LocalError, Outgoing, Role, StatusCode
+from avrpc.wire import Connection, LocalError, Outgoing, Role, StatusCode, WireLimits
 from avrpc.wire.frames import DEADLINE, METADATA, MORE, Kind
 from avrpc.wire.outgoing import MAX_BUFFERED_PIECES
 from avrpc.wire.pieces import MIN_PIECE_BYTES
@@ -387,3 +387,185 @@ def test_pings_of_a_peer_that_does_not_read_do_not_fill_the_buffer() -> None:
     assert take(client) == frame(Kind.PONG, 3)
     client.receive_data(frame(Kind.PING, 4))
     assert take(client) == frame(Kind.PONG, 4)
+
+
+@pytest.mark.parametrize("used", [SMALL.window_bytes, SMALL.window_bytes + 1])
+def test_item_waits_for_credit_also_in_an_open_frame(used: int) -> None:
+    client, call_id = client_with_call(UP)
+    for size in (3000, 3000, used - 6000):
+        assert client.outgoing.try_item(call_id, bytes(size))
+    assert not client.outgoing.may_start_item(call_id)
+    assert not client.outgoing.try_item(call_id, b"i")  # the frame of the last one is open
+    assert len(frames(take(client))) == 3
+    assert not client.outgoing.try_item(call_id, b"i")
+    client.receive_data(frame(Kind.CREDIT, call_id, used - SMALL.window_bytes + 1))
+    assert client.outgoing.may_start_item(call_id)
+    assert client.outgoing.try_item(call_id, b"i")
+    assert take(client) == frame(Kind.ITEMS, call_id, count(1), b"i")
+
+
+def test_items_of_two_calls_do_not_share_a_frame() -> None:
+    client, first = client_with_call(UP)
+    second = client.outgoing.call(UP, b"")
+    take(client)
+    for call_id in (first, second, first):
+        client.outgoing.item(call_id, b"i")
+    assert take(client) == b"".join(
+        frame(Kind.ITEMS, call_id, count(1), b"i") for call_id in (first, second, first)
+    )
+
+
+# Values in pieces ...
+
+HUGE = bytes(range(256)) * 40  # 10,240 bytes: three frames
+ROOM = SMALL.max_frame_bytes - 1  # what a later piece holds, with an id of one byte
+
+
+def test_pieces_of_two_calls_take_turns_and_small_frames_pass_them() -> None:
+    server = native(Role.SERVER)
+    for call_id in (1, 2, 3):
+        server.receive_data(frame(Kind.CALL, call_id, BOTH))
+    server.outgoing.result(1, HUGE, {"k": b"v"})
+    server.outgoing.item(2, HUGE)
+    server.outgoing.result(3, b"small")
+    busy = [server.outgoing.leaving, server.outgoing.busy(1), server.outgoing.busy(2)]
+    assert busy == [True, True, True]
+    assert [server.is_open(call_id) for call_id in (1, 2, 3)] == [True, True, False]
+    metadata = b"\2\2k\2v\0"
+    result = frame(Kind.RESULT, 1, metadata, HUGE[: ROOM - 6], flags=MORE | METADATA)
+    assert take(server) == b"".join(
+        [
+            frame(Kind.RESULT, 3, b"small"),
+            result,
+            frame(Kind.ITEMS, 2, count(1), HUGE[: ROOM - 2], flags=MORE),
+            frame(Kind.RESULT, 1, HUGE[ROOM - 6 : 2 * ROOM - 6], flags=MORE),
+            frame(Kind.ITEMS, 2, HUGE[ROOM - 2 : 2 * ROOM - 2], flags=MORE),
+            frame(Kind.RESULT, 1, HUGE[2 * ROOM - 6 :]),
+            frame(Kind.ITEMS, 2, HUGE[2 * ROOM - 2 :]),
+        ]
+    )
+    assert [server.is_open(call_id) for call_id in (1, 2)] == [False, True]
+    assert [server.outgoing.leaving, server.outgoing.busy(2)] == [False, False]
+
+
+def test_pieces_enter_the_buffer_only_while_it_is_not_full() -> None:
+    limits = WireLimits(max_message_bytes=2**30)
+    server = native(Role.SERVER, limits, peer_limits=limits)
+    for call_id in (1, 2):
+        server.receive_data(frame(Kind.CALL, call_id, UNARY))
+        server.outgoing.result(call_id, bytes(1024 * 1024))
+    header = 4
+    for _ in range(3):  # asked again, it adds nothing
+        assert len(server.data_to_send()) == MAX_BUFFERED_PIECES + header
+    server.sent(header)
+    assert len(server.data_to_send()) == MAX_BUFFERED_PIECES
+    server.sent(1)
+    assert len(server.data_to_send()) == 2 * (MAX_BUFFERED_PIECES + header) - header - 1
+
+
+def test_credit_passes_a_value_of_its_own_call_in_pieces() -> None:
+    client, call_id = client_with_call(BOTH)
+    client.outgoing.item(call_id, bytes(100 * 1024))
+    in_buffer = len(frames(bytes(client.data_to_send())))
+    client.outgoing.credit(call_id, 5)
+    sent = [(kind, flags) for kind, flags, _ in frames(take(client))]
+    assert sent.index((Kind.CREDIT, 0)) == in_buffer == 16
+    assert sent.index((Kind.ITEMS, 0)) == len(sent) - 1 == 26
+
+
+def drop_by_cancel(connection: Connection) -> None:
+    connection.outgoing.cancel(1)
+
+
+def drop_by_status(connection: Connection) -> None:
+    connection.outgoing.status(1, StatusCode.CANCELLED, "", started=True)
+
+
+def drop_by_the_peers_result(connection: Connection) -> None:
+    connection.receive_data(frame(Kind.RESULT, 1))
+
+
+def drop_by_the_peers_status(connection: Connection) -> None:
+    connection.receive_data(frame(Kind.STATUS, 1, 13, ""))
+
+
+def drop_by_goaway(connection: Connection) -> None:
+    connection.receive_data(frame(Kind.GOAWAY, 0, 0, ""))
+
+
+@pytest.mark.parametrize(
+    ("role", "drop", "last_words"),
+    [
+        (Role.CLIENT, drop_by_cancel, [Kind.CANCEL]),
+        (Role.CLIENT, drop_by_the_peers_result, []),
+        (Role.CLIENT, drop_by_the_peers_status, []),
+        (Role.CLIENT, drop_by_goaway, []),
+        (Role.SERVER, drop_by_status, [Kind.STATUS]),
+    ],
+)
+@pytest.mark.parametrize("sent", [0, 1, 5000])
+def test_rest_of_a_value_is_dropped_when_its_call_ends_and_others_go_on(
+    role: Role, drop: Callable[[Connection], None], last_words: list[Kind], sent: int
+) -> None:
+    connection = {Role.CLIENT: client_with_call, Role.SERVER: server_with_call}[role](BOTH)[0]
+    connection.outgoing.item(1, bytes(100 * 1024))
+    connection.outgoing.freed = False
+    assert connection.outgoing.places == SMALL.max_values_in_pieces - 1
+    before = take(connection, sent)
+    drop(connection)
+    assert connection.outgoing.freed
+    assert connection.outgoing.places == SMALL.max_values_in_pieces
+    after = frames(before + take(connection))
+    in_buffer = [Kind.ITEMS] * (len(after) - len(last_words))
+    assert [kind for kind, _, _ in after] == in_buffer + last_words
+    assert len(in_buffer) <= 1 + MAX_BUFFERED_PIECES // SMALL.max_frame_bytes + 1
+    assert all(flags == MORE for kind, flags, _ in after if kind == Kind.ITEMS)
+
+
+def test_no_more_values_go_in_pieces_than_the_peer_takes() -> None:
+    client = native(Role.CLIENT)
+    streamed = [client.outgoing.call(BOTH, b"") for _ in range(3)]
+    places = SMALL.max_values_in_pieces
+    for number, call_id in enumerate(streamed, start=1):
+        assert client.outgoing.try_item(call_id, LARGE)
+        assert client.outgoing.places == places - number
+    with pytest.raises(LocalError, match="as many values"):
+        client.outgoing.call(UNARY, LARGE)
+    last = client.outgoing.call(BOTH, b"small ones need no place")
+    assert last == streamed[-1] + 1
+    assert client.outgoing.try_item(last, b"i")
+
+
+def test_large_values_wait_for_a_place_that_opens_with_a_last_piece() -> None:
+    # Beyond what the buffer takes at a time, so that they are under way for a while.
+    client = native(Role.CLIENT, peer_limits=replace(SMALL, window_bytes=2**20))
+    streamed = [client.outgoing.call(BOTH, b"") for _ in range(4)]
+    for call_id in streamed[:3]:
+        assert client.outgoing.try_item(call_id, bytes(100 * 1024))
+    assert client.outgoing.places == 0
+    assert not client.outgoing.try_item(streamed[3], LARGE)
+    assert not client.outgoing.try_item(streamed[0], b"small, but the large one is leaving")
+    client.data_to_send()
+    freed = [client.outgoing.freed]
+    while client.outgoing.places == 0:
+        client.sent(len(client.data_to_send()))
+    assert [*freed, client.outgoing.freed] == [False, True]
+    assert client.outgoing.try_item(streamed[3], LARGE)
+
+
+def test_outcome_needs_a_place_only_if_it_is_large() -> None:
+    server = native(Role.SERVER)
+    for call_id in range(1, 6):
+        server.receive_data(frame(Kind.CALL, call_id, UNARY))
+    for call_id in range(1, 4):
+        server.outgoing.error(call_id, LARGE)
+    with pytest.raises(LocalError, match="as many values"):
+        server.outgoing.result(4, LARGE)
+    assert server.is_open(4)
+    server.outgoing.result(4, bytes(LARGEST_SMALL_VALUE))
+    assert not server.is_open(4)
+    take(server)
+    server.outgoing.result(5, LARGE)
+    assert server.is_open(5)
+    take(server)
+    assert server.open_calls == 0
