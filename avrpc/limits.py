@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from avrpc.wire import WireLimits
 
@@ -13,6 +14,8 @@ _MIB = 1024 * _KIB
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Limits of one end, in bytes, counts and seconds. The peer learns those that concern it.
+
+    A time of `math.inf` is no limit.
 
     Attributes:
         max_frame_bytes: Largest frame taken; larger values come in pieces. 64 KiB: what a small
@@ -31,6 +34,9 @@ class Limits:
         drain_timeout: How long a closing server lets calls finish before it cancels them.
         cancel_timeout: How long it then waits for handlers to end.
         close_timeout: Bound on every other step of closing a connection.
+
+    Raises:
+        ValueError: One is no number, or outside of its range; the text says which.
     """
 
     max_frame_bytes: int = 64 * _KIB
@@ -49,12 +55,15 @@ class Limits:
     close_timeout: float = 5.0
 
     def __post_init__(self) -> None:
-        announced = self.announced()
-        for name, (lowest, highest) in _RANGES.items():
-            if not lowest <= announced[name] <= highest:
-                raise ValueError(
-                    f"Limits.{_FIELDS[name]}: expected {lowest} to {highest}, got {announced[name]}"
-                )
+        ranges = {_FIELDS[name]: range_ for name, range_ in _RANGES.items()}
+        for name, (lowest, highest) in (ranges | _OWN_RANGES).items():
+            value = getattr(self, name)
+            if type(value) is not int or not lowest <= value <= highest:
+                raise ValueError(f"Limits.{name}: expected {lowest} to {highest}, got {value!r}")
+        for name in _TIMES:
+            value = getattr(self, name)
+            if type(value) not in {int, float} or not 0 <= value <= inf:
+                raise ValueError(f"Limits.{name}: expected 0 or more seconds, got {value!r}")
 
     def wire(self) -> WireLimits:
         """The part that the wire holds the peer to."""
@@ -86,6 +95,14 @@ _RANGES = {
     "maxValuesInPieces": (1, _LARGEST),
     "maxMetadataBytes": (0, 8 * _KIB),
 }
+
+# The same for those that concern no peer.
+_OWN_RANGES = {
+    "max_running_handlers": (1, _LARGEST),
+    "max_assembly_bytes": (1, 2**63 - 1),
+    "max_connections": (1, _LARGEST),
+}
+_TIMES = ("handshake_timeout", "drain_timeout", "cancel_timeout", "close_timeout")
 
 
 def limits_of_peer(announced: dict[str, int]) -> WireLimits:
