@@ -1,8 +1,12 @@
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from avrpc.wire import (
+    AssemblyBudget,
     CallReceived,
     Connection,
     ConnectionState,
@@ -11,18 +15,22 @@ from avrpc.wire import (
     GoawayReceived,
     LocalError,
     PackReceived,
+    PongReceived,
     ResultReceived,
     Role,
     StatusCode,
     StatusReceived,
     WireLimits,
 )
-from avrpc.wire.connection import MAX_TEXT_PACK_BYTES
-from avrpc.wire.frames import Kind
+from avrpc.wire.connection import MAX_FIRST_PACK_BYTES, MAX_TEXT_PACK_BYTES
+from avrpc.wire.frames import MORE, Kind
 from avrpc.wire.packs import encode_pack
+from avrpc.wire.pieces import MIN_PIECE_BYTES
 from tests.wire.pair import (
     BOTH,
     LARGEST_SMALL_VALUE,
+    SHAPES,
+    SMALL,
     UNARY,
     UP,
     Pair,
@@ -182,3 +190,268 @@ def test_bytes_that_trickle_in_take_little_more_memory_than_themselves() -> None
         tracemalloc.stop()
     assert len(server.held) >= size
     assert held < 1.5 * size
+
+
+# The handshake ...
+
+HELLO = encode_pack(0, b"hello")
+
+
+def client_that_asked() -> Connection:
+    client = Connection(Role.CLIENT)
+    client.send_pack(0, b"request")
+    assert take(client) == encode_pack(0, b"request")
+    return client
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_handshake_of_one_or_two_rounds_ends_in_frames(rounds: int) -> None:
+    client, server = Connection(Role.CLIENT), Connection(Role.SERVER)
+    for serial in range(rounds):
+        client.send_pack(serial, b"request")
+        assert server.receive_data(take(client)) == [PackReceived(serial, b"request")]
+        server.send_pack(serial, b"answer")
+        assert client.receive_data(take(server)) == [PackReceived(serial, b"answer")]
+        if serial < rounds - 1:
+            assert server.again() == client.again() == []
+            assert {server.state, client.state} == {ConnectionState.HELLO_AGAIN}
+    assert server.native(SMALL, SHAPES) == client.native(SMALL, SHAPES) == []
+    assert {server.state, client.state} == {ConnectionState.NATIVE}
+    assert (client.peer_limits, client.limits) == (SMALL, WireLimits())
+    client.outgoing.call(UNARY, b"p")
+    assert server.receive_data(take(client)) == [CallReceived(1, UNARY, None, None, b"p")]
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("buffers", [1, 2, 64])
+def test_pack_in_any_buffers_is_told_in_whatever_chunks_it_comes(role: Role, buffers: int) -> None:
+    length = (1).to_bytes(4)
+    pack = (7).to_bytes(4) + buffers.to_bytes(4) + (length + b"x") * buffers
+    for size in (1, 3, 7, len(pack)):
+        connection = Connection(role)
+        assert feed(connection, pack, size) == [PackReceived(7, b"x" * buffers)]
+        assert connection.held == b""
+    connection = Connection(role)
+    assert connection.receive_data(pack + b"more") == [PackReceived(7, b"x" * buffers)]
+    assert connection.held == b"more"
+
+
+@pytest.mark.parametrize("role", Role)
+def test_pack_of_no_buffers_is_a_violation_and_there_is_no_goaway_for_it(role: Role) -> None:
+    connection = Connection(role)
+    events = connection.receive_data(bytes(8))
+    assert "1 to 64 buffers, found" in violation(events).text
+    assert connection.state is ConnectionState.CLOSED
+    assert take(connection) == b""
+    assert connection.receive_data(HELLO) == []
+
+
+FIRST, LATER = MAX_FIRST_PACK_BYTES, MAX_TEXT_PACK_BYTES
+
+
+@pytest.mark.parametrize(
+    ("role", "again", "limit"),
+    [
+        (Role.SERVER, False, FIRST),
+        (Role.SERVER, True, LATER),
+        (Role.CLIENT, False, LATER),
+        (Role.CLIENT, True, LATER),
+    ],
+)
+def test_pack_that_is_too_long_is_refused_on_its_length(
+    role: Role, again: bool, limit: int
+) -> None:
+    def make() -> Connection:
+        connection = Connection(role)
+        if again:
+            connection.receive_data(HELLO)
+            connection.again()
+        return connection
+
+    assert (FIRST, LATER) == (16 * 1024, 288 * 1024)
+    longest = encode_pack(1, bytes(limit - 12))
+    assert feed(make(), longest, 5000) == [PackReceived(1, bytes(limit - 12))]
+
+    connection = make()
+    head = encode_pack(1, bytes(limit - 11))[:12]
+    assert connection.receive_data(head[:11]) == []
+    events = connection.receive_data(head[11:])
+    assert violation(events).code is GoawayCode.FRAME_SIZE_ERROR
+    assert connection.held == b""
+
+
+def test_server_may_send_frames_right_behind_its_answer() -> None:
+    client = client_that_asked()
+    more = frame(Kind.PING, 1) + frame(Kind.PONG, 2) + frame(Kind.GOAWAY, 0, 37, "")
+    assert client.receive_data(encode_pack(0, b"answer") + more[:7]) == [PackReceived(0, b"answer")]
+    assert client.receive_data(more[7:-1]) == []
+    assert client.held == more[:-1]
+    assert client.native(SMALL, SHAPES) == [PongReceived(2)]
+    assert client.receive_data(more[-1:]) == [GoawayReceived(0, 37, "", ())]
+    assert take(client) == frame(Kind.PONG, 1)
+    assert client.state is ConnectionState.DRAINING
+
+
+def test_goaway_right_behind_the_answer_is_told_by_native() -> None:
+    client = client_that_asked()
+    client.receive_data(encode_pack(0, b"answer") + frame(Kind.GOAWAY, 0, 38, "full"))
+    assert client.native(SMALL, SHAPES) == [GoawayReceived(0, 38, "full", ())]
+    assert client.state is ConnectionState.DRAINING
+
+
+def test_violation_right_behind_the_answer_is_told_by_native() -> None:
+    client = client_that_asked()
+    client.receive_data(encode_pack(0, b"answer") + frame(Kind.PONG, 1) + frame(15))
+    events = client.native(SMALL, SHAPES)
+    assert events[0] == PongReceived(1)
+    assert "unknown kind 15" in violation(events).text
+    assert client.state is ConnectionState.CLOSED
+
+
+@pytest.mark.parametrize("split", [0, 1, 4])
+def test_bytes_of_a_client_before_it_was_answered_are_a_violation(split: int) -> None:
+    early = frame(Kind.PING, 1)
+    server = Connection(Role.SERVER)
+    assert server.receive_data(HELLO + early[:split]) == [PackReceived(0, b"hello")]
+    assert server.receive_data(early[split:]) == []
+    server.send_pack(0, b"answer")
+    events = server.native(SMALL, SHAPES)
+    assert "before the handshake was answered" in violation(events).text
+    (goaway,) = frames(take(server)[len(encode_pack(0, b"answer")) :])
+    assert goaway[0] == Kind.GOAWAY
+    assert server.receive_data(early) == []
+
+
+def test_second_pack_that_came_early_is_looked_at_when_it_is_expected() -> None:
+    client = client_that_asked()
+    both = encode_pack(0, b"one") + encode_pack(1, b"two")
+    assert client.receive_data(both) == [PackReceived(0, b"one")]
+    assert client.again() == [PackReceived(1, b"two")]
+    assert client.state is ConnectionState.DECIDING_AGAIN
+
+
+@pytest.mark.parametrize("role", Role)
+def test_third_pack_is_never_expected(role: Role) -> None:
+    connection = Connection(role)
+    for expect_more in (connection.again, None):
+        connection.receive_data(HELLO)
+        if expect_more:
+            expect_more()
+    with pytest.raises(LocalError, match="again is not legal"):
+        connection.again()
+    assert connection.state is ConnectionState.DECIDING_AGAIN
+
+
+def test_steps_out_of_order_are_refused_and_change_nothing() -> None:
+    connection = Connection(Role.SERVER)
+    steps: list[Callable[[], object]] = [
+        connection.again,
+        lambda: connection.native(SMALL, SHAPES),
+        lambda: connection.goaway(GoawayCode.NO_ERROR, ""),
+    ]
+    for step in steps:
+        with pytest.raises(LocalError, match="is not legal on a connection"):
+            step()
+    assert connection.state is ConnectionState.HELLO
+    connection.receive_data(HELLO)
+    connection.native(SMALL, SHAPES)
+    with pytest.raises(LocalError, match="come before frames"):
+        connection.send_pack(0, b"late")
+    assert take(connection) == b""
+
+
+def test_what_is_no_handshake_is_refused_with_its_first_bytes() -> None:
+    server = Connection(Role.SERVER)
+    events = server.receive_data(b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n")
+    assert "GET / HTTP/1.1" in violation(events).text
+
+
+@given(data=st.binary(max_size=100), size=st.integers(1, 20))
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("state", ["HELLO", "DECIDING", "HELLO_AGAIN", "DECIDING_AGAIN", "CLOSED"])
+def test_garbage_in_a_handshake_gives_events_and_nothing_else(
+    role: Role, state: str, data: bytes, size: int
+) -> None:
+    def make() -> Connection:
+        connection = Connection(role)
+        if state == "CLOSED":
+            connection.close()
+        elif state != "HELLO":
+            connection.receive_data(HELLO)
+            if state != "DECIDING":
+                connection.again()
+            if state == "DECIDING_AGAIN":
+                connection.receive_data(HELLO)
+        assert connection.state is ConnectionState[state]
+        return connection
+
+    whole, cut = make(), make()
+    events = whole.receive_data(data)
+    # A violation quotes as much as has come.
+    outcomes = [(type(event), event[0]) for event in events]
+    assert [(type(event), event[0]) for event in feed(cut, data, size)] == outcomes
+    assert cut.held == whole.held
+    assert len(events) <= 1
+    assert state not in {"DECIDING", "DECIDING_AGAIN", "CLOSED"} or events == []
+    assert take(whole) == b""
+
+
+# What the owner may want to know, and closing ...
+
+
+def test_call_is_open_until_its_outcome() -> None:
+    pair = Pair()
+    assert not pair.client.is_open(1)
+    call_id = pair.client.outgoing.call(UNARY, b"p")
+    pair.pump()
+    assert [(end.open_calls, end.is_open(call_id)) for end in pair.ends.values()] == [
+        (1, True),
+        (1, True),
+    ]
+    pair.server.outgoing.result(call_id)
+    assert (pair.server.open_calls, pair.client.open_calls) == (0, 1)
+    pair.pump()
+    assert pair.client.open_calls == 0
+    assert not pair.client.is_open(call_id)
+
+
+def test_bytes_to_send_are_the_buffer_itself_and_go_from_its_front() -> None:
+    client = native(Role.CLIENT)
+    client.outgoing.ping(1)
+    data = client.data_to_send()
+    assert data is client.outgoing.data
+    client.sent(2)
+    assert client.data_to_send() == frame(Kind.PING, 1)[2:]
+    client.sent(3)
+    assert client.data_to_send() == b""
+
+
+def test_frames_of_ours_are_64_kib_at_most_whatever_the_peer_takes() -> None:
+    client = native(Role.CLIENT, peer_limits=WireLimits(max_frame_bytes=1024 * 1024))
+    assert client.peer_limits == WireLimits(max_frame_bytes=64 * 1024)
+    client.outgoing.call(UNARY, bytes(200_000))
+    assert max(len(body) for _, _, body in frames(take(client))) == 64 * 1024
+
+
+def test_closed_connection_sends_what_was_queued_and_hears_nothing() -> None:
+    server, call_id = server_with_call(BOTH)
+    item = frame(Kind.ITEMS, call_id, b"\0\1", bytes(MIN_PIECE_BYTES), flags=MORE)
+    assert server.receive_data(item + b"half a frame"[:3]) == []
+    server.outgoing.result(call_id, b"r")
+    server.close()
+    assert server._calls.assembling == 0
+    assert server.held == b""
+    assert server.receive_data(frame(Kind.PING, 1)) == []
+    assert take(server) == frame(Kind.RESULT, call_id, b"r")
+    server.close()
+    with pytest.raises(LocalError, match="state CLOSED"):
+        server.goaway(GoawayCode.NO_ERROR, "")
+
+
+def test_closed_connection_gives_its_half_values_back_to_the_budget() -> None:
+    budget = AssemblyBudget(10_000)
+    server = native(Role.SERVER, budget=budget)
+    server.receive_data(frame(Kind.CALL, 1, UNARY, bytes(MIN_PIECE_BYTES), flags=MORE))
+    assert budget.available < 10_000
+    server.close()
+    assert budget.available == 10_000
