@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import socket
 from abc import ABC, abstractmethod
+from contextlib import suppress
 
 import trio
 from trio.lowlevel import checkpoint, notify_closing, wait_readable, wait_writable
@@ -68,9 +69,10 @@ class SocketTransport(Transport):
         self._more = False  # the last receive filled its buffer: look again before waiting
         sock.setblocking(False)
         if sock.family != getattr(socket, "AF_UNIX", None):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
+            with suppress(OSError):  # macOS: the peer has hung up already; `receive` will tell
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
 
     def send_now(self, data: bytearray) -> None:
         try:
@@ -85,18 +87,25 @@ class SocketTransport(Transport):
             del data[:count]
 
     async def wait_send(self, data: bytearray) -> None:
+        self._check_open()
         try:
             await wait_writable(self._socket)
         except OSError as error:
             raise _broken(error) from error
 
+    def _check_open(self) -> None:
+        # trio says ValueError of a socket that was closed before, and then takes it for busy.
+        if self._socket.fileno() < 0:
+            raise trio.ClosedResourceError("the transport was closed")
+
     async def receive(self) -> bytes:
         while True:
-            if self._more:
-                await checkpoint()
-            else:
-                await wait_readable(self._socket)
+            self._check_open()
             try:
+                if self._more:
+                    await checkpoint()
+                else:
+                    await wait_readable(self._socket)
                 data = self._socket.recv(RECEIVE_BYTES)
             except BlockingIOError:
                 self._more = False
@@ -134,6 +143,9 @@ class StreamTransport(Transport):
         self._closed = False
 
     def send_now(self, data: bytearray) -> None:
+        self._check_open()
+
+    def _check_open(self) -> None:
         if self._closed:
             raise trio.ClosedResourceError("the transport was closed")
 
@@ -146,6 +158,7 @@ class StreamTransport(Transport):
         return bytes(await self._stream.receive_some(RECEIVE_BYTES))
 
     async def send_eof(self) -> None:
+        self._check_open()
         if isinstance(self._stream, trio.abc.HalfCloseableStream):
             await self._stream.send_eof()
         else:
