@@ -31,6 +31,7 @@ from avrpc.wire import (
     Role,
     StatusCode,
 )
+from avrpc.workers import Workers
 
 logger = logging.getLogger("avrpc")
 
@@ -258,6 +259,7 @@ class _ServerConnection:
         self._session: Session | None = None
         self._nursery: trio.Nursery | None = None
         self._methods: list[Method] = []
+        self._workers: Workers
 
     async def run(self) -> None:
         with self._scope:
@@ -290,14 +292,14 @@ class _ServerConnection:
             self.start_drain()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self._workers = Workers(nursery)
             await session.run(events)
             nursery.cancel_scope.cancel()
 
     def _accept(self, event: CallReceived) -> None:
         """A call came: start its handler."""
-        session, nursery = self._session, self._nursery
+        session = self._session
         assert session is not None
-        assert nursery is not None
         if not self._server.call_began():
             text = f"{self._server.running} handlers run already (Limits.max_running_handlers)"
             session.outgoing.status(
@@ -306,7 +308,7 @@ class _ServerConnection:
             return
         call = ServerCall(self._server, session, self._methods[event.number], event)
         session.add(event.call_id, call)
-        nursery.start_soon(call.run)
+        self._workers.start(call)
 
     # Closing, step by step ...
 

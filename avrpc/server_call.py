@@ -114,7 +114,7 @@ class ServerCall(CallInfo):
         self._method = method
         self._id = event.call_id
         self._parameters = event.parameters
-        self._scope = trio.CancelScope(deadline=self.deadline)
+        self._scope: trio.CancelScope | None = None  # while the handler runs
         self._started = False
         self._answered = False
         self._cancelled = False
@@ -155,7 +155,8 @@ class ServerCall(CallInfo):
         if not self._cancelled:
             self._cancelled = True
             self._reason = (code, text)
-        self._scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
         error = trio.BrokenResourceError(f"{self.message.name}: {text}")
         if self._items is not None:
             self._items.break_off(error)
@@ -164,22 +165,35 @@ class ServerCall(CallInfo):
 
     # ... and the task.
 
-    async def run(self) -> None:
-        """Handle the call and answer it. Raises nothing that a handler could raise."""
+    async def run(self, scope: trio.CancelScope) -> None:
+        """Handle the call and answer it."""
         _current.set(self)
+        self._scope = scope
+        if self.deadline != inf:
+            scope.deadline = self.deadline
         try:
-            with self._scope:
-                try:
-                    await self._handle()
-                except Exception as error:  # noqa: BLE001  # a handler may raise anything
-                    await self._answer_error(single(error))
-        except BaseException as error:
-            cause = single(error)
-            if not isinstance(cause, Exception) and not _is_stray(error):
-                raise
-            self._answer_failure(cause)
-        finally:
-            self._finish()
+            await self._handle()
+        except Exception as error:  # noqa: BLE001  # a handler may raise anything
+            await self._answer_error(single(error))
+
+    def failed(self, error: BaseException) -> None:
+        """Answer what got out of the handler's scope; what is no handler's affair is raised."""
+        cause = single(error)
+        if not isinstance(cause, Exception) and not _is_stray(error):
+            raise error
+        self._answer_failure(cause)
+
+    def finish(self) -> None:
+        """The handler has ended; if nothing was answered, it was cancelled or out of time."""
+        self._scope = None
+        if not self._answered:
+            if not self._cancelled and self.deadline <= trio.current_time():
+                self._status(StatusCode.DEADLINE_EXCEEDED, "the deadline has passed")
+            else:
+                self._status(*self._reason)
+        if self._items is not None:
+            self._items.close()
+        self._host.call_ended()
 
     async def _handle(self) -> None:
         if self._cancelled:
@@ -314,16 +328,6 @@ class ServerCall(CallInfo):
         self._answered = True
         self._session.kick()
         self._session.finished(self._id)
-
-    def _finish(self) -> None:
-        """The handler has ended; if nothing was answered, it was cancelled or out of time."""
-        if not self._cancelled and self.deadline <= trio.current_time():
-            self._status(StatusCode.DEADLINE_EXCEEDED, "the deadline has passed")
-        else:
-            self._status(*self._reason)
-        if self._items is not None:
-            self._items.close()
-        self._host.call_ended()
 
 
 class _NoHost:

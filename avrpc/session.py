@@ -14,6 +14,7 @@ our own, sends the buffer. Two things make that fast (both measured, CPU per cal
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -62,6 +63,10 @@ logger = logging.getLogger("avrpc")
 # below LOW they go on. HIGH is a window: what one stream may have under way anyway.
 HIGH_WATER = 256 * 1024
 LOW_WATER = 64 * 1024
+
+# A server has its answers sent after so many. 54k calls a second with 64 in flight, instead of 33k:
+# the client goes on while the server works off the rest.
+_BURST = 8
 
 # How long a GOAWAY that says why may take to leave, in seconds.
 _LAST_WORDS = 1.0
@@ -112,6 +117,8 @@ class Session:
         self._accept = accept
         self._flushed = ParkingLot()  # waits until nothing is left to send
         self._writer: Task | None = None  # while it has nothing to do
+        self._gathered = 0  # calls to `kick` since the last send
+        self._burst = _BURST if connection.role is Role.SERVER else sys.maxsize
         self._reading = trio.CancelScope()
         self._failure: AvrpcError | None = None  # why sending stopped
         self._over = False  # `ended`, and no call goes on
@@ -244,10 +251,12 @@ class Session:
     # ... and what others ask of the second.
 
     def kick(self) -> None:
-        """Have what is queued sent: on the spot if this call is alone, else with the others'."""
+        """Have what is queued sent: on the spot if this call is alone, else with some others'."""
         if self._writer is None:
             return  # it is at work, and looks again before it stops
-        if len(self.calls) <= 1:
+        self._gathered += 1
+        if len(self.calls) <= 1 or self._gathered >= self._burst:
+            self._gathered = 0
             data = self.connection.data_to_send()
             try:
                 self.transport.send_now(data)
@@ -263,6 +272,7 @@ class Session:
         writer = self._writer
         if writer is not None:
             self._writer = None
+            self._gathered = 0
             reschedule(writer)
 
     async def wait_room(self) -> None:

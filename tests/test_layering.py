@@ -21,7 +21,7 @@ LAYERS = (
     ("address", "limits", "transport", "handshake", "opening"),
     ("session",),
     ("call",),
-    ("client_call", "client", "handlers", "server_call", "server"),
+    ("client_call", "client", "handlers", "workers", "server_call", "server"),
     ("avrpc",),
     ("testing",),
     ("demo",),
