@@ -12,7 +12,7 @@ from .codec import Codec
 from .fit import At, fit
 from .parse import namespace_of, suggest
 from .types import Primitive, Record, short
-from .varint import read_long, write_long
+from .varint import Data, read_long, write_long
 
 
 def error_class(record: Record) -> type[DeclaredError]:
@@ -120,7 +120,7 @@ class ErrorCodec:
                 return write_long(index + 1) + self._codecs[index].encode(error.fields)
         raise InvalidValue(f"{self._message}: does not declare the error {type(error).__name__}")
 
-    def decode(self, data: bytes) -> RemoteError:
+    def decode(self, data: Data) -> RemoteError:
         """Decode an error: one of the declared classes, or for a text a plain `RemoteError`.
 
         Raises:

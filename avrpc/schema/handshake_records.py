@@ -13,6 +13,7 @@ from .fit import At
 from .parse import Names
 from .strictjson import Place
 from .types import Record
+from .varint import Data
 
 _IPC = "org.apache.avro.ipc"
 _MD5 = {"type": "fixed", "name": "MD5", "namespace": _IPC, "size": 16}
@@ -41,7 +42,7 @@ class RecordCodec:
         """Encode a record; `InvalidValue` if it does not fit."""
         return bytes(self._encode(value))
 
-    def decode(self, data: bytes, start: int = 0) -> tuple[dict[str, Any], int]:
+    def decode(self, data: Data, start: int = 0) -> tuple[dict[str, Any], int]:
         """Decode the record that begins at `start`; give it and the position after it.
 
         Raises:

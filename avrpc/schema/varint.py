@@ -4,6 +4,8 @@ from __future__ import annotations
 
 SMALL_LIMIT = 4096
 
+Data = bytes | bytearray | memoryview  # what is decoded may come in any of these
+
 _MASK = (1 << 14) - 1
 _LAST = [bytes((n,)) if n < 128 else bytes((n & 127 | 128, n >> 7)) for n in range(1 << 14)]
 _MORE = [bytes((n & 127 | 128, n >> 7 | 128)) for n in range(1 << 14)]
@@ -33,7 +35,7 @@ def write_int(number: int) -> bytes:
     return write_long(number)
 
 
-def read_long(data: bytes, position: int) -> tuple[int, int]:
+def read_long(data: Data, position: int) -> tuple[int, int]:
     """Decode the long at a position; give it and the position after it.
 
     Raises:

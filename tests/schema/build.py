@@ -48,9 +48,7 @@ def record_of(*fields: tuple[str, Any] | tuple[str, Any, Any], name: str = "R") 
     return made
 
 
-def record_json(
-    *fields: tuple[str, Any] | tuple[str, Any, Any], name: str = "R"
-) -> dict[str, Any]:
+def record_json(*fields: tuple[str, Any] | tuple[str, Any, Any], name: str = "R") -> dict[str, Any]:
     parts = [
         {"name": field[0], "type": field[1]} | ({"default": field[2]} if len(field) > 2 else {})
         for field in fields
@@ -107,7 +105,7 @@ class Sample(NamedTuple):
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _floats = st.floats(allow_nan=False, width=64)
-_text = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 # In a union, a dict that has a record's keys is taken for the record; none here has.
 _keys = _text.filter(lambda text: not text.startswith("f"))
 _primitives = [
@@ -121,9 +119,7 @@ _primitives = [
     Sample("bytes", st.binary(max_size=8)),
 ]
 _logical = [
-    Sample(
-        {"type": "int", "logicalType": "date"}, st.dates(date(1, 1, 1), date(9999, 12, 31))
-    ),
+    Sample({"type": "int", "logicalType": "date"}, st.dates(date(1, 1, 1), date(9999, 12, 31))),
     Sample(
         {"type": "int", "logicalType": "time-millis"},
         st.integers(0, 86_399_999).map(lambda n: (EPOCH + timedelta(milliseconds=n)).time()),
@@ -157,9 +153,9 @@ def _sample(draw: st.DrawFn, depth: int, names: Any) -> Sample:
         kinds += ["array", "map", "record", "record", "union"]
     match draw(st.sampled_from(kinds)):
         case "primitive":
-            return draw(st.sampled_from(_primitives))
+            return _drawn(draw, _primitives)
         case "logical":
-            return draw(st.sampled_from(_logical))
+            return _drawn(draw, _logical)
         case "enum":
             symbols = draw(st.lists(st.sampled_from("ABCDE"), min_size=1, unique=True))
             json = {"type": "enum", "name": next(names), "symbols": symbols}
@@ -203,12 +199,17 @@ def _sample(draw: st.DrawFn, depth: int, names: Any) -> Sample:
     return Sample(
         [one.json for one in branches],
         st.one_of(
-            one.values.map(lambda value, name=one.json["name"]: Branch(name, value))
-            if len(named) > 1 and one in named
-            else one.values
-            for one in branches
+            [_tagged(one) if len(named) > 1 and one in named else one.values for one in branches]
         ),
     )
+
+
+def _drawn(draw: st.DrawFn, some: list[Sample]) -> Sample:
+    return some[draw(st.integers(0, len(some) - 1))]
+
+
+def _tagged(sample: Sample) -> st.SearchStrategy[Branch]:
+    return sample.values.map(lambda value: Branch(sample.json["name"], value))
 
 
 def _is_named(text: Any) -> bool:
@@ -239,12 +240,7 @@ def same(one: Any, other: Any) -> bool:
             and all(same(value, other[key]) for key, value in one.items())
         )
     if isinstance(one, (list, Branch)):
-        return (
-            type(one) is type(other)
-            and len(one) == len(other)
-            and all(map(same, one, other))
-        )
+        return type(one) is type(other) and len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, float) and math.isnan(one):
         return isinstance(other, float) and math.isnan(other)
     return type(one) is type(other) and bool(one == other)
-

@@ -13,7 +13,7 @@ E = {"type": "enum", "name": "E", "symbols": ["A", "B"]}
 F = {"type": "fixed", "name": "F", "size": 2}
 INNER = record_json(("x", "int"), ("y", "int", 7), name="Inner")
 
-# (type, default in JSON, value)
+# A type, a default in JSON, the value.
 DEFAULTS = [
     ("null", None, None),
     ("boolean", True, True),

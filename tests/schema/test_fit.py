@@ -27,7 +27,9 @@ OTHER = record_json(("a", "int"), ("b", "int", 1), name="x.Other")
 TICKS = {"type": "array", "items": TICK}
 DATE = {"type": "int", "logicalType": "date"}
 
-NOT_FITTING = [
+A_NAIVE_ONE = datetime(2020, 1, 1)  # noqa: DTZ001
+
+NOT_FITTING: list[tuple[Any, Any, str]] = [
     ("null", 0, "it: expected null, got int"),
     ("boolean", 1, "it: expected boolean, got int"),
     ("boolean", "x", "it: expected boolean, got str"),
@@ -71,8 +73,8 @@ NOT_FITTING = [
     ([ONE, OTHER], Branch("x.Onee", {}), "no branch 'x.Onee' in union {One, Other}; did you mean"),
     ([ONE, OTHER], Branch("x.One", {"a": "x"}), "One.a: expected int, got str (at it.a)"),
     (["null", ONE], Branch("x.Two", {}), "it: no branch 'x.Two' in union {null, One}"),
-    (DATE, datetime(2020, 1, 1), "it: expected a date, got datetime"),
-    ([DATE, "string"], datetime(2020, 1, 1), "it: expected union {int (date), string}, got date"),
+    (DATE, A_NAIVE_ONE, "it: expected a date, got datetime"),
+    ([DATE, "string"], A_NAIVE_ONE, "it: expected union {int (date), string}, got date"),
     (
         {"type": "array", "items": {"type": "map", "values": TICK}},
         [{}, {"x": {"symbol": 1}}],

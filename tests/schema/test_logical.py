@@ -67,10 +67,14 @@ def converters(json: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
     return to_avro(made), from_avro(made)
 
 
+def naive(*parts: int) -> datetime:
+    return datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001
+
+
 HOUR = timezone(timedelta(hours=1))
 AN_ID = UUID("12345678-1234-5678-1234-567812345678")
 
-# (type, value, datum)
+# A type, a value, the datum.
 BOTH_WAYS = [
     (logical("int", "date"), date(1970, 1, 1), 0),
     (logical("int", "date"), date(1969, 12, 31), -1),
@@ -80,8 +84,8 @@ BOTH_WAYS = [
     (logical("long", "timestamp-millis"), datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), 1000),
     (logical("long", "timestamp-micros"), datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC), -(10**6)),
     (logical("long", "timestamp-micros"), datetime(1, 1, 1, tzinfo=UTC), -62135596800000000),
-    (logical("long", "local-timestamp-millis"), datetime(1970, 1, 2), 86_400_000),
-    (logical("long", "local-timestamp-micros"), datetime(1970, 1, 1, 1), 3_600_000_000),
+    (logical("long", "local-timestamp-millis"), naive(1970, 1, 2), 86_400_000),
+    (logical("long", "local-timestamp-micros"), naive(1970, 1, 1, 1), 3_600_000_000),
     (logical("string", "uuid"), AN_ID, str(AN_ID)),
     (fixed(16, "uuid"), AN_ID, AN_ID.bytes),
     (decimal(4, 2), Decimal("0.00"), b"\0"),
@@ -128,14 +132,16 @@ class NoOffset(tzinfo):
     def utcoffset(self, when: datetime | None) -> None:
         return None
 
+    dst = tzname = utcoffset
+
 
 # (type, value, what is expected of it)
 NOT_SENT = [
-    (logical("int", "date"), datetime(2020, 1, 1), "expected a date, got datetime"),
+    (logical("int", "date"), naive(2020, 1, 1), "expected a date, got datetime"),
     (logical("int", "date"), 5, "expected a date, got int"),
     (logical("int", "time-millis"), "12:00", "expected a time, got str"),
     (logical("long", "time-micros"), time(1, tzinfo=UTC), "expected a naive time"),
-    (logical("long", "timestamp-micros"), datetime(2020, 1, 1), "an aware datetime, got a naive"),
+    (logical("long", "timestamp-micros"), naive(2020, 1, 1), "an aware datetime, got a naive"),
     (
         logical("long", "timestamp-micros"),
         datetime(2020, 1, 1, tzinfo=NoOffset()),
@@ -154,7 +160,7 @@ NOT_SENT = [
     (decimal(4, 2), Decimal("NaN"), "expected a finite Decimal, got NaN"),
     (decimal(4, 2), Decimal("Infinity"), "expected a finite Decimal"),
     (decimal(4, 2), Decimal(100), "expected a decimal(4, 2), got one of more digits"),
-    (decimal(4, 2), Decimal("-100"), "got one of more digits"),
+    (decimal(4, 2), Decimal(-100), "got one of more digits"),
     (decimal(4, 2), Decimal("1.234"), "more digits after the point"),
     (decimal(4, 2), Decimal("1E+999999"), "got one of more digits"),
     (decimal(4, 2), Decimal("1E-999999"), "more digits after the point"),

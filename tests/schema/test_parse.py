@@ -165,8 +165,6 @@ def named(json: Any, name: str) -> Type:
     return names.parse_all()[name]
 
 
-
-
 @pytest.mark.parametrize(
     ("inner", "name"),
     [

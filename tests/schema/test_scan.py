@@ -1,0 +1,99 @@
+"""Walking over bytes: what passes, and where what does not is wrong."""
+
+import contextlib
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avrpc.errors import InvalidValue
+from avrpc.schema.encode import compile_encoder
+from avrpc.schema.fit import At
+from avrpc.schema.scan import compile_scan
+from avrpc.schema.types import Field, Record
+from tests.schema.build import LIST, TICK, invalid, record_json, samples, type_of
+
+E = {"type": "enum", "name": "E", "symbols": ["A"]}
+INTS = {"type": "array", "items": "int"}
+MAP = {"type": "map", "values": "int"}
+
+
+def scan(json: Any, data: bytes, count: int = 1) -> int:
+    return compile_scan(type_of(json), At("it"))(data, count)
+
+
+@given(st.data())
+def test_what_was_encoded_passes(data: st.DataObject) -> None:
+    sample = data.draw(samples())
+    of = type_of(sample.json)
+    encoded = bytes(compile_encoder(of)(data.draw(sample.values)))
+    assert compile_scan(of, At("it"))(encoded, 1) == len(encoded)
+    assert compile_scan(of, At("it"), prefix=True)(encoded + b"more", 1) == len(encoded)
+
+
+@pytest.mark.parametrize(
+    ("json", "data", "count"),
+    [
+        (INTS, b"\0", 1),
+        (INTS, b"\2\2\4\2\2\0", 1),  # two blocks
+        (INTS, b"\3\4\2\2\0", 1),  # a block with its size
+        (MAP, b"\1\6\2a\2\0", 1),
+        ("int", b"\2\x80\1", 2),
+        ("int", b"", 0),
+    ],
+)
+def test_other_forms_of_the_same_pass(json: Any, data: bytes, count: int) -> None:
+    assert scan(json, data, count) == len(data)
+
+
+WRONG = [
+    ("boolean", b"", "it: ends 1 bytes too early"),
+    ("float", b"\0", "it: ends 3 bytes too early"),
+    ("long", b"\x80", "it: ends in the middle of a number"),
+    ("bytes", b"\1", "it: has a negative length"),
+    ("bytes", b"\x06a", "it: ends 2 bytes too early"),
+    ("bytes", b"\x80", "it: ends in the middle of a number"),
+    ("bytes", b"\xff" * 9 + b"\x7f", "it: a number of more than 64 bits"),
+    ("string", b"\2\xff", "it: is not UTF-8"),
+    ({"type": "fixed", "name": "F", "size": 3}, b"a", "it: ends 2 bytes too early"),
+    (E, b"\1", "it: E has no symbol number -1"),
+    (["int"], b"\2", "it: no branch number 1"),
+    (INTS, b"\4\2", "it[1]: ends in the middle of a number"),
+    (INTS, b"\4\2\2", "it: ends in the middle of a number"),
+    (MAP, b"\4\2a\2\2", "it[1]: ends 1 bytes too early"),
+    (TICK, b"\0", "Tick.price: ends 8 bytes too early (at it.price)"),
+    (record_json(("ticks", {"type": "array", "items": TICK})), b"\2\0", "(at it.ticks[0].price)"),
+    ("int", b"\0\0", "it: the value ends 1 byte before its bytes do"),
+    ("int", b"\0\0\0", "it: the value ends 2 bytes before its bytes do"),
+    ({"type": "array", "items": "bytes"}, b"\xfe\xff\xff\xff\x0f", "it[0]: ends in the middle"),
+]
+
+
+@pytest.mark.parametrize(("json", "data", "text"), WRONG)
+def test_what_is_wrong_is_named_by_place(json: Any, data: bytes, text: str) -> None:
+    assert text in invalid(scan, json, data).text
+
+
+@given(st.data())
+def test_garbage_raises_nothing_else(data: st.DataObject) -> None:
+    sample = data.draw(samples())
+    walk = compile_scan(type_of(sample.json), At("it"))
+    with contextlib.suppress(InvalidValue):
+        walk(data.draw(st.binary(max_size=30)), 1)
+
+
+def test_nesting_is_counted() -> None:
+    assert scan(LIST, b"\2" * 63 + b"\0") == 64
+    for depth in (64, 100_000):
+        error = invalid(scan, LIST, b"\2" * depth + b"\0")
+        assert "List.next: more than 64 values of type List in each other" in error.text
+        assert error.path == "it" + ".next" * 64
+
+
+def test_python_may_run_out_of_depth_first() -> None:
+    records = [Record(f"R{number}") for number in range(2000)]
+    for one, other in pairwise(records):
+        one.fields = (Field("f", other),)
+    assert "nested too deeply" in invalid(compile_scan(records[0], At("it")), b"", 1).text
