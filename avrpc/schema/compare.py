@@ -7,15 +7,12 @@ which differences fit each other; this only says which is the first.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
+from .messages import Signature, Signatures
 from .types import NAMED, Array, Enum, Field, Fixed, Map, Record, Type, Union
 
-if TYPE_CHECKING:
-    from .protocol import Message, Protocol
 
-
-def difference(ours: Protocol, theirs: Protocol) -> str | None:
+def difference(ours: Signatures, theirs: Signatures) -> str | None:
     """Give the first difference, in the order of our messages; None if both mean the same."""
     if ours.name != theirs.name:
         return _both(ours.name, theirs.name)
@@ -36,10 +33,10 @@ def _both(ours: object, theirs: object) -> str:
     return f"this end has {ours}, the other {theirs}"
 
 
-def _message(ours: Message, theirs: Message) -> str | None:
+def _message(ours: Signature, theirs: Signature) -> str | None:
     if ours.kind != theirs.kind:
         return _both(ours.kind, theirs.kind)
-    mine, others = ours.request_type.fields, theirs.request_type.fields
+    mine, others = ours.request.fields, theirs.request.fields
     names = _names(mine), _names(others)
     if names[0] != names[1]:
         return _both(*(f"the parameters ({one})" for one in names))
@@ -47,15 +44,13 @@ def _message(ours: Message, theirs: Message) -> str | None:
         found = _field(our_field, their_field, f"parameter {our_field.name!r}")
         if found is not None:
             return found
-    found = type_difference(ours.response_type, theirs.response_type, "response")
+    found = type_difference(ours.response, theirs.response, "response")
     if found is not None:
         return found
-    errors = [
-        ", ".join(error.name for error in one.error_types) or "none" for one in (ours, theirs)
-    ]
+    errors = [", ".join(error.name for error in one.errors) or "none" for one in (ours, theirs)]
     if errors[0] != errors[1]:
         return f"errors: {_both(*errors)}"
-    for our_error, their_error in zip(ours.error_types, theirs.error_types, strict=True):
+    for our_error, their_error in zip(ours.errors, theirs.errors, strict=True):
         found = type_difference(our_error, their_error, "errors")
         if found is not None:
             return found

@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from .fit import keys_fit, one_or_null
+from .fit import keys_fit, one_or_null, takes
 from .logical import to_avro
 from .types import (
     MAX_RECURSION,
@@ -284,6 +284,7 @@ class _Source:
             elif not (of.tagged and isinstance(branch, NAMED)):
                 by_type.setdefault(_python_type(branch), []).append(branch)
         by_type.get("float", []).sort(key=lambda branch: branch.kind != "double")
+        by_type.get("time", []).sort(key=lambda branch: branch.kind != "long")
         by_type.get("dict", []).sort(key=lambda branch: branch.kind == "map")
         if "float" in by_type:
             by_type.setdefault("int", []).extend(by_type["float"])
@@ -303,8 +304,10 @@ class _Source:
 
     def _condition(self, of: Type, *, last: bool) -> str:
         """Write what tells a branch from the later ones of the same Python type, on a look."""
-        if last or of.logical is not None:
+        if last:
             return "True"
+        if of.logical is not None:
+            return f"{self._new('c', partial(takes, of))}(v)"
         match of:
             case Primitive(kind="int"):
                 return f"{-1 << 31} <= v < {1 << 31}"

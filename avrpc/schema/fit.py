@@ -10,7 +10,8 @@ to the ordinary form. So this file is where the rules are to be read:
 * A record's field that has a default may be left out, and nothing may be put in.
 * In a union of several named types (records, enums, fixed), those are `Branch`es. Anything else
   goes to the first branch that it fits; an int to int or long before double, a float to double
-  before float, and a dict to the record if its keys are the record's, else to the map.
+  before float, a time to microseconds before milliseconds, and a dict to the record if its keys
+  are the record's, else to the map.
 * At most 64 values of recursive types inside each other.
 """
 
@@ -185,7 +186,7 @@ def choose(of: Union, value: Any) -> Type | None:
     fitting = [
         branch
         for branch in of.branches
-        if not (of.tagged and isinstance(branch, NAMED)) and _takes(branch, value)
+        if not (of.tagged and isinstance(branch, NAMED)) and takes(branch, value)
     ]
     return min(fitting, key=lambda branch: _rank(branch, value), default=None)
 
@@ -196,7 +197,7 @@ def one_or_null(of: Union) -> Type | None:
     return some[0] if len(some) == 1 < len(of.branches) else None
 
 
-def _takes(of: Type, value: Any) -> bool:
+def takes(of: Type, value: Any) -> bool:
     """Tell whether a type's values look like this one from outside."""
     if of.logical is not None:
         assert isinstance(of, (Primitive, Fixed))
@@ -233,6 +234,8 @@ def _rank(of: Type, value: Any) -> int:
     """Order the types that take a value: the lowest is the one meant."""
     if isinstance(of, Record):
         return 0 if keys_fit(of, value) else 2
+    if of.logical is not None:
+        return 1 if of.logical.name == "time-millis" else 0  # micros lose nothing
     return {"map": 1, "double": 1, "float": 2}.get(of.kind, 0)
 
 

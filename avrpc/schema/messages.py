@@ -58,6 +58,7 @@ class Signature:
 class Signatures:
     """What a protocol's text says of it and its messages."""
 
+    name: str
     doc: str
     messages: dict[str, Signature]
 
@@ -93,7 +94,8 @@ def read_protocol(names: Names, json: dict[str, Any], place: Place) -> Signature
     Raises:
         SchemaError: Something in it, or in the types that it uses, is not as it should be.
     """
-    namespace = namespace_of(full_name(json, "protocol", "", place))
+    name = full_name(json, "protocol", "", place)
+    namespace = namespace_of(name)
     for index, one in enumerate(json.get("types") or ()):
         here = place / "types" / index
         if not isinstance(one, dict) or one.get("type") not in NAMED_KINDS:
@@ -107,7 +109,7 @@ def read_protocol(names: Names, json: dict[str, Any], place: Place) -> Signature
         for key, one in (messages or {}).items()
     }
     names.complete()
-    return Signatures(text_of(json, "doc", place), found)
+    return Signatures(name, text_of(json, "doc", place), found)
 
 
 def _message(names: Names, namespace: str, name: str, json: Any, place: Place) -> Signature:

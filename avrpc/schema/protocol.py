@@ -140,16 +140,16 @@ class Protocol:
         messages_by_number: The same, sorted by name.
         types: The types that the text defines, by full name.
         errors: The classes of its errors.
+        signatures: What its text says of its messages, as types; what versions are compared by.
         text: Its text, self-contained: what is sent to a peer.
         md5: The MD5 of the text in UTF-8, as Avro asks.
         sha256: The SHA-256 of the same.
     """
 
-    def __init__(
-        self, name: str, text: str, signatures: Signatures, types: Mapping[str, Named]
-    ) -> None:
-        self.name = name
-        self.namespace = namespace_of(name)
+    def __init__(self, text: str, signatures: Signatures, types: Mapping[str, Named]) -> None:
+        self.signatures = signatures
+        self.name = signatures.name
+        self.namespace = namespace_of(self.name)
         self.doc = signatures.doc
         self.text = text
         encoded = text.encode()
@@ -183,10 +183,10 @@ class Protocol:
         json = read_json(text, source)
         place = Place(source)
         names = Names()
-        name = collect_protocol(names, json, place)
+        collect_protocol(names, json, place)
         signatures = read_protocol(names, json, place)
         kept = compact(json) if not verbatim else text if isinstance(text, str) else text.decode()
-        return cls(name, kept, signatures, names.parse_all())
+        return cls(kept, signatures, names.parse_all())
 
     def message_by_number(self, number: int) -> Message:
         """Give the message of a number; KeyError if there is none."""
@@ -200,7 +200,7 @@ class Protocol:
         What counts is all that changes bytes on the wire or what a caller sees. Docs, aliases,
         types that no message uses, the order of messages and `idempotent` do not.
         """
-        return difference(self, other)
+        return difference(self.signatures, other.signatures)
 
     def __repr__(self) -> str:
         return f"<protocol {self.name}: {len(self.messages)} messages>"

@@ -158,11 +158,11 @@ DIFFERENT = [
 @pytest.mark.parametrize(("change", "words"), DIFFERENT)
 def test_a_difference_is_said_in_one_line(change: Any, words: str) -> None:
     ours, theirs = changed(lambda _: None), changed(change)
-    found = difference(ours, theirs)
+    found = difference(ours.signatures, theirs.signatures)
     assert found is not None
     assert words in found
     assert "\n" not in found
-    assert difference(theirs, ours) is not None
+    assert difference(theirs.signatures, ours.signatures) is not None
 
 
 SAME = [

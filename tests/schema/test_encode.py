@@ -23,6 +23,11 @@ OTHER = record_json(("a", "int"), ("b", "int", 1), name="Other")
 INTS = {"type": "array", "items": "int"}
 DATE = {"type": "int", "logicalType": "date"}
 
+TIME_MILLIS = {"type": "int", "logicalType": "time-millis"}
+TIME_MICROS = {"type": "long", "logicalType": "time-micros"}
+DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 4}
+LONGER = {"type": "fixed", "name": "L", "size": 4, "logicalType": "decimal", "precision": 9}
+
 # A type, a value, the bytes.
 BYTES = [
     ("null", None, b""),
@@ -106,6 +111,10 @@ BYTES = [
         UUID(int=0),
         b"\0\x48" + b"0" * 8 + b"-0000-0000-0000-" + b"0" * 12,
     ),
+    ([TIME_MILLIS, TIME_MICROS], time(), b"\2\0"),
+    ([DECIMAL, LONGER], Decimal(5), b"\0\2\5"),
+    ([DECIMAL, LONGER], Decimal(50_000), b"\2\0\0\xc3\x50"),
+    ([LONGER, DECIMAL], Decimal(5), b"\0\0\0\0\5"),
     (
         [{"type": "bytes", "logicalType": "decimal", "precision": 4}, "int"],
         Decimal(5),
