@@ -6,7 +6,7 @@ Each test gives the handlers that it is about, and gets a server with plain ones
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,7 +15,12 @@ from trio.testing import wait_all_tasks_blocked
 
 import avrpc
 from avrpc.client import Client
+from avrpc.handshake import ClientHandshake, ServerHandshake, ServerMemory, TextCache
+from avrpc.opening import open_client, open_server
+from avrpc.session import Session
 from avrpc.testing import Link, open_pair
+from avrpc.transport import StreamTransport
+from avrpc.wire import Connection, Role
 
 TICKS = {"type": "array", "items": "Tick"}
 BLOBS = {"type": "array", "items": "bytes"}
@@ -233,31 +238,109 @@ class Note:
                 await self._changed.park()
 
 
-def at_rest(client: Client) -> list[str]:
-    """What a client's connection still holds that a quiet one does not; nothing, if all is well.
+def at_rest(*ends: Client | avrpc.Server) -> list[str]:
+    """What quiet ends still hold that they should not; nothing, if all is well.
 
-    Looks at both ends of the wire's state through the client's, so call it when the server has
-    answered everything.
+    Of a server, each connection is looked at.
     """
-    session = client._session
+    found: list[str] = []
+    for end in ends:
+        if isinstance(end, avrpc.Server):
+            if end.running:
+                found.append(f"server: running handlers: {end.running}")
+            sessions = [one._session for one in end._connections if one._session is not None]
+        else:
+            sessions = [end._session]
+        for session in sessions:
+            role = session.connection.role.name.lower()
+            found += [f"{role}: {name}: {count}" for name, count in _held(session) if count]
+    return found
+
+
+def _held(session: Session) -> list[tuple[str, int]]:
     connection = session.connection
     calls = connection._calls
-    held = {
-        "calls of the session": len(session.calls),
-        "open calls": connection.open_calls,
-        "streamed calls": calls.streamed,
-        "values arriving in pieces": calls.assembling,
-        "values leaving in pieces": len(connection.outgoing._large),
-        "bytes to send": len(connection.data_to_send()),
-        "bytes of half frames": len(connection.held),
-        "waiting for a slot": sum(map(len, session._slots)),
-        "waiting for room": len(session.room),
-        "waiting for a place": len(session.freed),
-    }
-    return [f"{name}: {count}" for name, count in held.items() if count]
+    return [
+        ("calls of the session", len(session.calls)),
+        ("open calls", connection.open_calls),
+        ("streamed calls", calls.streamed),
+        ("values arriving in pieces", calls.assembling),
+        ("values leaving in pieces", len(connection.outgoing._large)),
+        ("bytes to send", len(connection.data_to_send())),
+        ("bytes of half frames", len(connection.held)),
+        ("waiting for a slot", sum(map(len, session._slots))),
+        ("waiting for room", len(session.room)),
+        ("waiting for a place", len(session.freed)),
+    ]
 
 
-async def quiet(call: Callable[[], Awaitable[object]], seconds: float = 100) -> object:
-    """Give a call so many virtual seconds; then a test that hangs has failed."""
-    with trio.fail_after(seconds):
-        return await call()
+class RawPeer:
+    """One end that has shaken hands and then sends what a test tells it to.
+
+    Args:
+        stream: Its end of the link.
+    """
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.stream = stream
+        self._received = bytearray()
+
+    async def send(self, *frames: bytes) -> None:
+        """Send frames, made with `tests.wire.pair.frame`."""
+        await self.stream.send_all(b"".join(frames))
+
+    async def receive(self) -> tuple[int, int, bytes]:
+        """The next frame: kind, flags and body. EOFError at the end."""
+        while not (whole := frames_in(self._received)):
+            data = await self.stream.receive_some()
+            if not data:
+                raise EOFError
+            self._received += data
+        kind, flags, body = whole[0]
+        del self._received[: 4 + len(body)]
+        return kind, flags, body
+
+
+def frames_in(data: bytes | bytearray) -> list[tuple[int, int, bytes]]:
+    """The whole frames that bytes begin with, taken apart."""
+    found, position = [], 0
+    while len(data) - position >= 4:
+        word = int.from_bytes(data[position : position + 4])
+        end = position + 4 + (word & 0xFFFFFF)
+        if end > len(data):
+            break
+        found.append((word >> 24 & 0x0F, word >> 24 & 0xF0, bytes(data[position + 4 : end])))
+        position = end
+    return found
+
+
+@asynccontextmanager
+async def open_raw_server(
+    limits: avrpc.Limits | None = None, link: Link | None = None
+) -> AsyncIterator[tuple[Client, RawPeer]]:
+    """A client, and a server that does nothing by itself."""
+    link, limits = link or Link(), limits or avrpc.Limits()
+    connection = Connection(Role.SERVER, limits.wire())
+    handshake = ServerHandshake({DESK.name: DESK}, limits=limits, texts=TextCache())
+    transport = StreamTransport(link.server, "raw server")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(open_server, transport, connection, handshake, limits)
+        async with avrpc.connect_stream(link.client, DESK) as client:
+            yield client, RawPeer(link.server)
+
+
+@asynccontextmanager
+async def open_raw_client(
+    server: avrpc.Server, limits: avrpc.Limits | None = None, link: Link | None = None
+) -> AsyncIterator[RawPeer]:
+    """A client that does nothing by itself, connected to a server."""
+    link, limits = link or Link(), limits or avrpc.Limits()
+    connection = Connection(Role.CLIENT, limits.wire())
+    memory = ServerMemory()
+    handshake = ClientHandshake(DESK, DESK.name, address="raw", limits=limits, memory=memory)
+    transport = StreamTransport(link.client, "raw client")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve_stream, link.server)
+        await open_client(transport, connection, handshake, limits)
+        yield RawPeer(link.client)
+        await link.client.aclose()
