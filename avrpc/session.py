@@ -287,18 +287,25 @@ class Session:
         Raises:
             AvrpcError: The connection takes no more calls; see `ended`.
         """
-        connection, outgoing = self.connection, self.outgoing
-        while True:
-            if self.ended is not None:
-                raise _mine(self.ended)
-            if not connection.has_slot(streamed=streamed):
-                await self._slots[streamed].park()
-            elif len(outgoing.data) > HIGH_WATER:
-                await self.wait_room()
-            elif outgoing.is_large(size) and outgoing.places <= 0:
-                await self.freed.park()
-            else:
+        outgoing, slots = self.outgoing, self._slots[streamed]
+        called = False  # out of the line for a slot: there is one
+        while self.ended is None:
+            if (slots and not called) or not self.connection.has_slot(streamed=streamed):
+                await slots.park()
+                called = True
+            elif len(outgoing.data) <= HIGH_WATER and not (
+                outgoing.is_large(size) and outgoing.places <= 0
+            ):
                 return
+            else:
+                if called:
+                    called = False
+                    slots.unpark()  # meanwhile the slot is free for the next one
+                if len(outgoing.data) > HIGH_WATER:
+                    await self.wait_room()
+                else:
+                    await self.freed.park()
+        raise _mine(self.ended)
 
     async def wait_place(self, call_id: int, size: int) -> None:
         """Wait until an outcome of ``size`` bytes can be sent on a call.
@@ -346,8 +353,8 @@ class Session:
         self._slot_freed()
 
     def _slot_freed(self) -> None:
-        for lot in self._slots:
-            if lot:
+        for streamed, lot in enumerate(self._slots):
+            if lot and self.connection.has_slot(streamed=bool(streamed)):
                 lot.unpark()
         self._check_idle()
 
