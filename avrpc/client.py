@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from keyword import iskeyword
+from math import inf
 from typing import Any
 
 import trio
@@ -355,10 +356,13 @@ class UnaryMessage(_BoundMessage):
 
     async def _call(self, parameters: bytes | bytearray, late: DeadlineExceeded | None) -> Any:
         session, message = self._session, self._message
-        await session.wait_slot(streamed=False, size=len(parameters))
-        deadline = trio.current_effective_deadline()
-        left = time_left(deadline)
-        if left == 0:
+        while True:
+            await session.wait_slot(streamed=False, size=len(parameters))
+            deadline = trio.current_effective_deadline()
+            left = time_left(deadline)
+            if left != 0:
+                break
+            session.slot_freed()
             await trio.lowlevel.checkpoint()  # the caller's time is up: trio says so here
         call_id = session.outgoing.call(
             message.number, parameters, time_left=left, metadata=self._metadata
@@ -380,7 +384,10 @@ class UnaryMessage(_BoundMessage):
         if isinstance(outcome, StatusReceived) and outcome.code == StatusCode.DEADLINE_EXCEEDED:
             # The server's clock was first. Our own deadline tells the caller, in trio's way; if
             # there is none any more, or it was the server's limit, the error below does.
-            await trio.sleep_until(min(deadline, trio.current_time() + (left or 0) / 1000))
+            if late is not None:
+                late.maybe_executed = outcome.started
+            if deadline != inf:
+                await trio.sleep_until(deadline)
         raise outcome_error(outcome, message)
 
 

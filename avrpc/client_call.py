@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Mapping
-from math import inf
+from math import ceil, inf
 from types import TracebackType
 from typing import Any, Self
 
@@ -448,7 +448,11 @@ def deadline_after(timeout: float | None) -> float:
 
 
 def time_left(deadline: float) -> int | None:
-    """Milliseconds until a deadline, as CALL carries them; None where there is none."""
+    """Milliseconds until a deadline, as CALL carries them; None where there is none.
+
+    Rounded up: 0 says that the time is up, and is not run.
+    """
     if deadline == inf:
         return None
-    return max(0, int((deadline - trio.current_time()) * 1000))
+    left = deadline - trio.current_time()
+    return ceil(left * 1000) if left > 0 else 0

@@ -350,9 +350,10 @@ class Session:
         entry = self.calls.pop(event.call_id, None)
         if entry is not None:
             entry.on_outcome(event)
-        self._slot_freed()
+        self.slot_freed()
 
-    def _slot_freed(self) -> None:
+    def slot_freed(self) -> None:
+        """A call has ended, or one that had waited for a slot is not made: call the next."""
         for streamed, lot in enumerate(self._slots):
             if lot and self.connection.has_slot(streamed=bool(streamed)):
                 lot.unpark()
