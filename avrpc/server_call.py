@@ -264,6 +264,11 @@ class ServerCall(CallInfo):
 
     # The one answer ...
 
+    @property
+    def _is_over(self) -> bool:
+        """Whether the handler was told to end."""
+        return self._cancelled or self.deadline <= trio.current_time()
+
     def _may_answer(self) -> bool:
         return not self._answered and self._session.connection.is_open(self._id)
 
@@ -308,6 +313,16 @@ class ServerCall(CallInfo):
         """An error that the message does not declare: the caller learns an id, the log the rest."""
         if self._items is not None and error is self._items.invalid:
             self._status(StatusCode.INVALID_VALUE, str(error))
+            return
+        if self._is_over and isinstance(error, trio.BrokenResourceError):
+            return  # what our own sends and receives raise from then on; `finish` answers
+        if not self._may_answer():
+            logger.error(
+                "%s: the handler of %s failed when its caller was gone",
+                self.peer,
+                self.message.name,
+                exc_info=error,
+            )
             return
         error_id = secrets.token_hex(8)
         logger.error(
