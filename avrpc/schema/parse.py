@@ -36,7 +36,7 @@ from .types import (
     components,
     direct_records,
     empty_records,
-    is_cycle,
+    held_records,
     mark_recursive,
     may_be_empty,
     short,
@@ -350,21 +350,8 @@ class Names:
             record, definition = self._bodies.pop()
             fields = list_of(definition.json, "fields", definition.place)
             record.fields = self.fields(fields, definition.namespace, definition.place / "fields")
-        for group in components(self._new, direct_records):
-            if is_cycle(group, direct_records):
-                names = " and ".join(repr(record.name) for record in group)
-                place = self.definitions[group[0].name].place
-                raise place.error(
-                    f"{names}: a value would hold itself without end;"
-                    " put an array, a map or a union with null between"
-                )
-        mark_recursive(self._new)
-        deep = too_deep(self._new)
-        if deep is not None:
-            raise self.definitions[deep.name].place.error(
-                f"a value of it may nest more than {MAX_DEPTH} levels deep"
-            )
-        self._empty.update(empty_records(self._new))
+        if self._new:
+            self._check_records()
         for array, place in self._arrays:
             # Five bytes would announce 100 million such items, and they would all be made.
             if may_be_empty(array.items, self._empty):
@@ -373,6 +360,24 @@ class Names:
         self._new.clear()
         self._arrays.clear()
         self._defaults.clear()
+
+    def _check_records(self) -> None:
+        direct = components(self._new, direct_records)
+        for group in direct:
+            if group.cyclic:
+                names = " and ".join(repr(record.name) for record in group.records)
+                raise self.definitions[group.records[0].name].place.error(
+                    f"{names}: a value would hold itself without end;"
+                    " put an array, a map or a union with null between"
+                )
+        self._empty.update(empty_records(direct))
+        held = components(self._new, held_records)
+        mark_recursive(held)
+        deep = too_deep(held)
+        if deep is not None:
+            raise self.definitions[deep.name].place.error(
+                f"a value of it may nest more than {MAX_DEPTH} levels deep"
+            )
 
 
 def _enum(

@@ -48,9 +48,10 @@ class Plan:
     def __init__(self, root: Type) -> None:
         self._known: dict[Record, bool] = {}
         for group in components(records_in(root), held_records):
-            self._known.update(dict.fromkeys(group, False))  # for those that hold each other
-            found = any(self.changes(field.type) for record in group for field in record.fields)
-            self._known.update(dict.fromkeys(group, found))
+            records = group.records
+            self._known.update(dict.fromkeys(records, False))  # for those that hold each other
+            found = any(self.changes(field.type) for record in records for field in record.fields)
+            self._known.update(dict.fromkeys(records, found))
 
     def changes(self, of: Type) -> bool:
         """Whether a datum of the type has to be converted to become our value."""

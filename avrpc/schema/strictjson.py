@@ -9,26 +9,44 @@ from avrpc.errors import SchemaError
 
 
 class Place:
-    """Where in a text something stands; makes the errors that name it."""
+    """Where in a text something stands; makes the errors that name it.
 
-    __slots__ = ("path", "source")
+    One is made for each part of a text, and hardly any is ever asked for its path.
+    """
 
-    def __init__(self, source: str = "", path: str = "$") -> None:
+    __slots__ = ("_above", "_key", "source")
+
+    def __init__(self, source: str = "", key: str | int = "$", above: Place | None = None) -> None:
         self.source = source
-        self.path = path
+        self._key = key
+        self._above = above
 
     def __truediv__(self, key: str | int) -> Place:
-        if isinstance(key, int):
-            return Place(self.source, f"{self.path}[{key}]")
-        if key.replace("-", "_").isidentifier():
-            return Place(self.source, f"{self.path}.{key}")
-        return Place(self.source, f"{self.path}[{json.dumps(key, ensure_ascii=False)}]")
+        return Place(self.source, key, self)
+
+    @property
+    def path(self) -> str:
+        """The JSON path: `$.messages.watch.request[0]`."""
+        keys: list[str] = []
+        place = self
+        while (above := place._above) is not None:  # noqa: SLF001 - one of our own
+            keys.append(_step(place._key))  # noqa: SLF001
+            place = above
+        return f"{place._key}{''.join(reversed(keys))}"  # noqa: SLF001
 
     def error(self, problem: str) -> SchemaError:
         return SchemaError(problem, source=self.source, path=self.path)
 
     def expected(self, what: str, found: object) -> SchemaError:
         return self.error(f"expected {what}, found {show(found)}")
+
+
+def _step(key: str | int) -> str:
+    if isinstance(key, int):
+        return f"[{key}]"
+    if key.replace("-", "_").isidentifier():
+        return f".{key}"
+    return f"[{json.dumps(key, ensure_ascii=False)}]"
 
 
 def show(found: object) -> str:
@@ -69,8 +87,9 @@ def read_json(text: str | bytes, source: str = "") -> Any:
     duplicates = _Duplicates()
     try:
         made = json.loads(text, object_pairs_hook=duplicates.hook, parse_constant=_no_constant)
-        # A lone surrogate ("\ud800") is legal JSON and can't be sent: it has no UTF-8 form.
-        json.dumps(made, ensure_ascii=False).encode()
+        if "\\u" in text or not text.isascii():
+            # A lone surrogate ("\ud800") is legal JSON and can't be sent: it has no UTF-8 form.
+            json.dumps(made, ensure_ascii=False).encode()
     except json.JSONDecodeError as exc:
         raise top.error(f"not JSON: line {exc.lineno}, column {exc.colno}: {exc.msg}") from exc
     except UnicodeEncodeError as exc:

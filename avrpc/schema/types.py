@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
 PRIMITIVES = frozenset(("null", "boolean", "int", "long", "float", "double", "bytes", "string"))
-NAMED_KINDS = frozenset(("record", "error", "enum", "fixed"))
+NAMED_KINDS = ("record", "error", "enum", "fixed")  # no set: what is looked up may be a list
 
 
 class Branch(NamedTuple):
@@ -210,12 +210,24 @@ def direct_records(record: Record) -> list[Record]:
 def is_recursive(of: Type) -> bool:
     """Tell whether a value of the type may hold recursive records, at any depth."""
     groups = components(records_in(of), held_records)
-    return any(record.recursive for group in groups for record in group)
+    return any(group.records[0].recursive for group in groups)
 
 
-def components(
-    roots: Iterable[Record], next_to: Callable[[Record], list[Record]]
-) -> list[list[Record]]:
+class Group(NamedTuple):
+    """Records that reach each other.
+
+    Attributes:
+        records: The records.
+        cyclic: Whether any of them reaches itself.
+        next: What they reach in one step.
+    """
+
+    records: list[Record]
+    cyclic: bool
+    next: list[Record]
+
+
+def components(roots: Iterable[Record], next_to: Callable[[Record], list[Record]]) -> list[Group]:
     """Group records that reach each other, and order the groups: what is reached comes first.
 
     Tarjan's algorithm with its own stack, since a stranger's text may chain more records than
@@ -223,21 +235,22 @@ def components(
     """
     order: dict[Record, int] = {}
     low: dict[Record, int] = {}
+    reached: dict[Record, list[Record]] = {}
     open_records: list[Record] = []
     is_open: set[Record] = set()
-    found: list[list[Record]] = []
+    found: list[Group] = []
+    work: list[tuple[Record, Iterator[Record]]] = []
+
+    def enter(record: Record) -> None:
+        order[record] = low[record] = len(order)
+        open_records.append(record)
+        is_open.add(record)
+        reached[record] = next_to(record)
+        work.append((record, iter(reached[record])))
+
     for root in roots:
-        if root in order:
-            continue
-        work: list[tuple[Record, Iterator[Record]]] = []
-
-        def enter(record: Record, work: list[tuple[Record, Iterator[Record]]] = work) -> None:
-            order[record] = low[record] = len(order)
-            open_records.append(record)
-            is_open.add(record)
-            work.append((record, iter(next_to(record))))
-
-        enter(root)
+        if root not in order:
+            enter(root)
         while work:
             record, rest = work[-1]
             for other in rest:
@@ -255,21 +268,16 @@ def components(
                     while group[-1] is not record:
                         group.append(open_records.pop())
                     is_open.difference_update(group)
-                    found.append(group)
+                    out = [other for one in group for other in reached[one]]
+                    found.append(Group(group, len(group) > 1 or record in out, out))
     return found
 
 
-def is_cycle(group: list[Record], next_to: Callable[[Record], list[Record]]) -> bool:
-    """Tell whether a group that `components` found holds a cycle."""
-    return len(group) > 1 or group[0] in next_to(group[0])
-
-
-def mark_recursive(records: Iterable[Record]) -> None:
-    """Set `Record.recursive` for these records and all that they reach."""
-    for group in components(records, held_records):
-        if is_cycle(group, held_records):
-            for record in group:
-                record.recursive = True
+def mark_recursive(groups: Iterable[Group]) -> None:
+    """Set `Record.recursive`, given the groups of records that hold each other."""
+    for group in groups:
+        for record in group.records:
+            record.recursive = group.cyclic
 
 
 def may_be_empty(of: Type, known: dict[Record, bool]) -> bool:
@@ -289,11 +297,11 @@ def may_be_empty(of: Type, known: dict[Record, bool]) -> bool:
     return False
 
 
-def empty_records(roots: Iterable[Record]) -> dict[Record, bool]:
-    """Tell of each record that these hold directly whether a value may take no bytes."""
+def empty_records(groups: Iterable[Group]) -> dict[Record, bool]:
+    """Tell of each record whether a value may take no bytes, given the groups of direct ones."""
     known: dict[Record, bool] = {}
-    for group in components(roots, direct_records):
-        for record in group:
+    for group in groups:
+        for record in group.records:
             known[record] = all(may_be_empty(field.type, known) for field in record.fields)
     return known
 
@@ -307,18 +315,20 @@ def nesting(of: Type) -> int:
     return 1 + max((nesting(part) for part in parts(of) if not isinstance(part, Record)), default=0)
 
 
-def too_deep(roots: Iterable[Record]) -> Record | None:
-    """Give a record of which a value may nest more than `MAX_DEPTH` levels, if there is one."""
+def too_deep(groups: Iterable[Group]) -> Record | None:
+    """Give a record of which a value may nest more than `MAX_DEPTH` levels, if there is one.
+
+    Args:
+        groups: The groups of records that hold each other, those that are held first.
+    """
     deepest: dict[Record, int] = {}
-    for group in components(roots, held_records):
-        own = max(
-            max((1 + nesting(field.type) for field in record.fields), default=1) for record in group
-        )
-        if is_cycle(group, held_records):
+    for group in groups:
+        types = (field.type for record in group.records for field in record.fields)
+        own = 1 + max(map(nesting, types), default=0)
+        if group.cyclic:
             own *= MAX_RECURSION
-        inside = (held for record in group for held in held_records(record))
-        below = max((deepest.get(held, 0) for held in inside), default=0)
-        if own + below > MAX_DEPTH:
-            return group[0]
-        deepest.update(dict.fromkeys(group, own + below))
+        own += max((deepest.get(held, 0) for held in group.next), default=0)
+        if own > MAX_DEPTH:
+            return group.records[0]
+        deepest.update(dict.fromkeys(group.records, own))
     return None

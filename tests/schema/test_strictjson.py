@@ -35,6 +35,7 @@ def test_what_is_no_json_is_refused_by_place(text: str | bytes, problem: str) ->
         ('{"x": [0, {"a": 1, "b": 2, "a": 2}]}', "$.x[1]"),
         ('{"a b": {"a": {}, "a": 2}}', '$["a b"]'),
         ('{"x": {"a": 1, "a": 2}, "x": 5}', "$"),
+        ("[" * 900 + '{"a": 1, "a": 2}' + "]" * 900, "$" + "[0]" * 900),
     ],
 )
 def test_a_key_that_is_there_twice_is_refused_by_path(text: str, path: str) -> None:

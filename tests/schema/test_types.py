@@ -19,7 +19,6 @@ from avrpc.schema.types import (
     direct_records,
     empty_records,
     held_records,
-    is_cycle,
     is_recursive,
     mark_recursive,
     may_be_empty,
@@ -77,7 +76,7 @@ def test_records_that_hold_each_other_are_recursive() -> None:
     fill(other, Map(one))
     fill(plain, STRING)
     user = record("user", one, own)
-    mark_recursive([user])
+    mark_recursive(components([user], held_records))
     assert [each.recursive for each in (own, one, other, plain, user)] == [
         True,
         True,
@@ -92,27 +91,26 @@ def test_records_that_hold_each_other_are_recursive() -> None:
 def test_components_come_in_order_and_survive_long_chains() -> None:
     records = chain(5000)
     groups = components(records, held_records)
-    assert [group[0] for group in groups] == records[::-1]
-    assert not any(is_cycle(group, held_records) for group in groups)
+    assert [group.records[0] for group in groups] == records[::-1]
+    assert not any(group.cyclic for group in groups)
 
 
 def test_a_cycle_is_direct_only_with_nothing_between() -> None:
     one, other = record("one"), record("other")
     fill(one, other)
     fill(other, Array(one))
-    assert not any(is_cycle(group, direct_records) for group in components([one], direct_records))
+    assert not any(group.cyclic for group in components([one], direct_records))
     fill(other, one)
-    groups = components([one], direct_records)
-    assert len(groups) == 1
-    assert is_cycle(groups[0], direct_records)
+    (group,) = components([one], direct_records)
+    assert group.cyclic
     fill(other, other)
-    assert is_cycle([other], direct_records)
+    assert [group.cyclic for group in components([one], direct_records)] == [True, False]
 
 
 def test_what_may_take_no_bytes() -> None:
     nothing = record("nothing", NULL, Fixed("F", size=0))
     outer, more = record("outer", nothing), record("more", nothing, STRING)
-    known = empty_records([outer, more])
+    known = empty_records(components([outer, more], direct_records))
     for of, empty in (
         (NULL, True),
         (STRING, False),
@@ -132,17 +130,19 @@ def test_nesting_ends_at_records() -> None:
 
 
 def test_depth_is_summed_over_records() -> None:
-    records = chain(MAX_DEPTH // 2)
-    assert too_deep(records) is None
-    assert too_deep(chain(MAX_DEPTH + 1)) is not None
+    def deep(records: list[Record]) -> Record | None:
+        return too_deep(components(records, held_records))
+
+    assert deep(chain(MAX_DEPTH // 2)) is None
+    assert deep(chain(MAX_DEPTH + 1)) is not None
     node = record("node")
     fill(node, Union((NULL, Array(node))))
-    assert too_deep([node]) is None
-    deep: Type = node
+    assert deep([node]) is None
+    nest: Type = node
     for _ in range(MAX_DEPTH // 64):
-        deep = Array(deep)
-    fill(node, deep)
-    assert too_deep([node]) is node
+        nest = Array(nest)
+    fill(node, nest)
+    assert deep([node]) is node
 
 
 def test_names_and_branches() -> None:
