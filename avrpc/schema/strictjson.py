@@ -29,8 +29,8 @@ class Place:
         """The JSON path: `$.messages.watch.request[0]`."""
         keys: list[str] = []
         place = self
-        while (above := place._above) is not None:  # noqa: SLF001 - one of our own
-            keys.append(_step(place._key))  # noqa: SLF001
+        while (above := place._above) is not None:
+            keys.append(_step(place._key))
             place = above
         return f"{place._key}{''.join(reversed(keys))}"  # noqa: SLF001
 
