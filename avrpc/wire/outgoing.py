@@ -37,6 +37,9 @@ from avrpc.wire.states import BETWEEN_PIECES, Role, next_call_state
 # whatever the peer takes; so the two bytes that count the items of a frame are enough, too.
 MAX_BUFFERED_PIECES = 64 * 1024
 
+# Far more than a peer that waits for answers has under way.
+MAX_LATE_PONGS = 100
+
 # GOAWAY and STATUS carry text for people; a longer one is cut.
 MAX_TEXT_BYTES = 1024
 
@@ -69,7 +72,7 @@ class Outgoing:
         self._frame_call: Call | None = None
         self._frame_count = 0
         self._frame_room = 0  # how many bytes more it may hold
-        self._late_pong: int | None = None  # the value of a PONG for which there was no room
+        self._late_pongs: deque[int] = deque(maxlen=MAX_LATE_PONGS)  # there was no room for them
 
     # What there is to wait for ...
 
@@ -285,13 +288,12 @@ class Outgoing:
         """Answer a PING: at once, or when the buffer has emptied.
 
         A peer that sends PINGs and does not read must not make the buffer grow: while that is
-        full, only the latest PING is going to be answered.
+        full, only the latest `MAX_LATE_PONGS` are going to be answered.
         """
-        if len(self.data) < MAX_BUFFERED_PIECES:
+        if len(self.data) < MAX_BUFFERED_PIECES and not self._late_pongs:
             self._append(encode_frame(Kind.PONG, 0, encode_long(value)))
-            self._late_pong = None
         else:
-            self._late_pong = value
+            self._late_pongs.append(value)
 
     def goaway(self, last_call: int, code: GoawayCode, text: str) -> None:
         """Say that no call above ``last_call`` is or will be run, and why."""
@@ -303,9 +305,8 @@ class Outgoing:
     def seal_and_fill(self) -> bytearray:
         """Close the open ITEMS frame, let pieces in up to their limit, and give ``data``."""
         self._seal()
-        if self._late_pong is not None and len(self.data) < MAX_BUFFERED_PIECES:
-            self.data += encode_frame(Kind.PONG, 0, encode_long(self._late_pong))
-            self._late_pong = None
+        while self._late_pongs and len(self.data) < MAX_BUFFERED_PIECES:
+            self.data += encode_frame(Kind.PONG, 0, encode_long(self._late_pongs.popleft()))
         while self._large and len(self.data) < MAX_BUFFERED_PIECES:
             call, value = self._large.popleft()
             if value.write_piece(self.data, self._calls.peer_limits.max_frame_bytes):

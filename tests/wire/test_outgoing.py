@@ -5,7 +5,7 @@ import pytest
 
 from avrpc.wire import Connection, LocalError, Outgoing, Role, StatusCode, WireLimits
 from avrpc.wire.frames import DEADLINE, METADATA, MORE, Kind
-from avrpc.wire.outgoing import MAX_BUFFERED_PIECES
+from avrpc.wire.outgoing import MAX_BUFFERED_PIECES, MAX_LATE_PONGS
 from avrpc.wire.pieces import MIN_PIECE_BYTES
 from tests.wire.pair import (
     BOTH,
@@ -381,12 +381,14 @@ def test_call_above_the_peers_limit_is_refused_until_one_has_ended(number: int, 
 def test_pings_of_a_peer_that_does_not_read_do_not_fill_the_buffer() -> None:
     client = native(Role.CLIENT)
     pongs = MAX_BUFFERED_PIECES // 5 + 1  # each takes 5 bytes
-    for value in (*[5] * pongs, 1, 2, 3):
+    late = range(10)
+    for value in (*[5] * pongs, *late, *range(-MAX_LATE_PONGS, 0)):
         client.receive_data(frame(Kind.PING, value))
+    assert len(client.outgoing.data) == pongs * 5
     assert take(client, pongs * 5) == frame(Kind.PONG, 5) * pongs
-    assert take(client) == frame(Kind.PONG, 3)
-    client.receive_data(frame(Kind.PING, 4))
-    assert take(client) == frame(Kind.PONG, 4)
+    client.receive_data(frame(Kind.PING, 4))  # in its turn
+    answered = [*range(1 - MAX_LATE_PONGS, 0), 4]
+    assert take(client) == b"".join(frame(Kind.PONG, value) for value in answered)
 
 
 @pytest.mark.parametrize("used", [SMALL.window_bytes, SMALL.window_bytes + 1])
