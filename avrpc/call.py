@@ -260,6 +260,11 @@ class ItemSender(trio.abc.SendChannel[Any]):
             self._session.room.unpark_all()
             self._session.freed.unpark_all()
 
+    def close(self) -> None:
+        """From here on every send raises ClosedResourceError."""
+        self._error = None
+        self.finish(trio.ClosedResourceError("this side of the call was closed"))
+
     @property
     def finished(self) -> bool:
         """Whether a send can only fail."""
@@ -291,7 +296,7 @@ class ItemSender(trio.abc.SendChannel[Any]):
 
     async def aclose(self) -> None:
         """Send no more items. Does not end the call."""
-        self.finish(trio.ClosedResourceError("this side of the call was closed"))
+        self.close()
         await checkpoint()
 
     async def wait_left(self) -> None:
