@@ -92,8 +92,6 @@ class ItemReceiver(trio.abc.ReceiveChannel[Any]):
         self._end: Exception | None = None
         self._closed = False
         self._waiter = _Waiter()
-        self.invalid: InvalidValue | None = None
-        """What was wrong with the items, if anything was."""
 
     # From the session ...
 
@@ -131,6 +129,11 @@ class ItemReceiver(trio.abc.ReceiveChannel[Any]):
     def ended(self) -> bool:
         """Whether everything that came was taken, and no more will come."""
         return self._end is not None and not self._items and not self._frames
+
+    def is_its_own(self, error: BaseException) -> bool:
+        """Whether an error is what `receive` raised for items that do not fit the schema."""
+        end = self._end  # of which `receive` raises copies
+        return isinstance(end, InvalidValue) and type(error) is type(end) and error.args == end.args
 
     async def receive(self) -> Any:
         """The next item, in the order in which they were sent.
@@ -206,7 +209,6 @@ class ItemReceiver(trio.abc.ReceiveChannel[Any]):
             items = self._codec.decode(data, count)
         except InvalidValue as error:
             error.maybe_executed = True
-            self.invalid = error
             self._frames.clear()
             self._end = error
             self._session.reject(self._call_id, error)

@@ -311,7 +311,7 @@ class ServerCall(CallInfo):
 
     def _answer_failure(self, error: BaseException) -> None:
         """An error that the message does not declare: the caller learns an id, the log the rest."""
-        if self._items is not None and error is self._items.invalid:
+        if self._items is not None and self._items.is_its_own(error):
             self._status(StatusCode.INVALID_VALUE, str(error))
             return
         if self._is_over and isinstance(error, trio.BrokenResourceError):
