@@ -27,7 +27,7 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from avrpc.errors import InvalidValue, fresh
+from avrpc.errors import InvalidValue, LimitExceeded, fresh
 from avrpc.schema import ItemsCodec
 from avrpc.session import HIGH_WATER, Session
 
@@ -242,10 +242,13 @@ class ItemSender(trio.abc.SendChannel[Any]):
         self._outgoing = session.outgoing
         self._call_id = call_id
         self._encode = codec.encode
+        self._max_bytes = session.connection.peer_limits.max_message_bytes
         self._late = late
         self._since = 0
         self._error: Exception | None = None
         self._waiter = _Waiter()
+        self.refused: LimitExceeded | None = None
+        """What was wrong with the last item that was too large, if one was."""
 
     # From the session ...
 
@@ -282,12 +285,19 @@ class ItemSender(trio.abc.SendChannel[Any]):
 
         Raises:
             InvalidValue: It does not fit the schema; nothing was sent, the call goes on.
+            LimitExceeded: The peer takes no item as large; nothing was sent, the call goes on.
             trio.BusyResourceError: Another task is sending.
             trio.ClosedResourceError: This side has ended its items.
             trio.BrokenResourceError: The call has ended, or its connection is lost.
             AvrpcError: What ended the call.
         """
         item = self._encode(value)
+        if len(item) > self._max_bytes:
+            self.refused = LimitExceeded(
+                f"an item of {len(item)} bytes; the peer takes {self._max_bytes}"
+                " (its Limits.max_message_bytes)"
+            )
+            raise self.refused
         if self._since < ITEMS_PER_CHECKPOINT and len(self._outgoing.data) <= HIGH_WATER:
             await checkpoint_if_cancelled()
             if self._error is None and self._outgoing.try_item(self._call_id, item):
@@ -303,7 +313,8 @@ class ItemSender(trio.abc.SendChannel[Any]):
 
     async def wait_left(self) -> None:
         """Wait until the last item, if it is large, has left; or the call has ended."""
-        if self._session.outgoing.busy(self._call_id):
+        session = self._session
+        if session.connection.is_open(self._call_id) and session.outgoing.busy(self._call_id):
             await self._session.wait_place(self._call_id, 0)
 
     async def _send_when_possible(self, item: bytes | bytearray) -> None:

@@ -315,7 +315,14 @@ class _BoundMessage:
             for twice in positional.keys() & parameters.keys():
                 raise TypeError(f"{name}() got parameter {twice!r} twice")
             parameters |= positional
-        return self._message.request.encode(parameters)
+        encoded = self._message.request.encode(parameters)
+        limit = self._session.connection.peer_limits.max_message_bytes
+        if len(encoded) > limit:
+            raise LimitExceeded(
+                f"{self._message.name}: parameters of {len(encoded)} bytes; the server takes {limit}"
+                " (its Limits.max_message_bytes)"
+            )
+        return encoded
 
     def __repr__(self) -> str:
         return f"<avrpc message {self._message.name} ({self._message.kind.value})>"
@@ -342,6 +349,7 @@ class UnaryMessage(_BoundMessage):
 
         Raises:
             InvalidValue: A parameter does not fit; nothing was sent.
+            LimitExceeded: They are larger than what the server takes; nothing was sent.
             DeclaredError: The handler raised an error of the protocol.
             AvrpcError: What else can go wrong: see `avrpc.errors`.
         """
@@ -411,6 +419,7 @@ class StreamMessage(_BoundMessage):
 
         Raises:
             InvalidValue: A parameter does not fit; nothing was sent.
+            LimitExceeded: They are larger than what the server takes; nothing was sent.
         """
         kind = self._message.kind
         call = STREAM_CALLS[kind.streams_request, kind.streams_response]
