@@ -33,6 +33,11 @@ from avrpc.session import HIGH_WATER, Session
 
 ITEMS_PER_CHECKPOINT = 64
 
+# When many frames wait, small ones are joined: else a window of frames of one byte each, which a
+# peer may send, would take 80 times its size.
+_MANY = 64
+_SMALL = 2048
+
 
 class _Waiter:
     """One task that waits for something to happen to its end of a call."""
@@ -97,9 +102,15 @@ class ItemReceiver(trio.abc.ReceiveChannel[Any]):
 
     def feed(self, data: bytes, count: int) -> None:
         """Items came."""
-        if not self._closed:
-            self._frames.append((data, count))
-            self._waiter.wake()
+        if self._closed:
+            return
+        frames = self._frames
+        if len(frames) > _MANY and len(data) < _SMALL > len(frames[-1][0]):
+            last, before = frames[-1]
+            frames[-1] = (last + data, before + count)
+        else:
+            frames.append((data, count))
+        self._waiter.wake()
 
     def finish(self, end: Exception) -> None:
         """No more items: after those that are here, ``end`` is raised. The first one counts."""

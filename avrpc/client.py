@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -101,12 +102,13 @@ def connect_stream(
     *,
     limits: Limits | None = None,
     timeout: float = 10,
+    address: str = "stream",
 ) -> AbstractAsyncContextManager[Client]:
     """`connect` over a stream that is connected already, such as one end of a memory stream pair.
 
-    Takes the stream over, and closes it.
+    Takes the stream over, and closes it. ``address`` says where it leads, for errors and
+    `Client.address`.
     """
-    address = "stream"
 
     async def transport() -> Transport:
         return StreamTransport(stream, address)
@@ -145,10 +147,11 @@ async def _open_transport(address: str) -> Transport:
 
 def _problem(error: OSError) -> str:
     # trio reports all attempts of a name with many addresses as the cause; the first will do.
-    cause = error.__cause__
+    cause: BaseException = error.__cause__ or error
     while isinstance(cause, BaseExceptionGroup):
         cause = cause.exceptions[0]
-    return str(cause or error)
+    number = cause.errno if isinstance(cause, OSError) else None
+    return os.strerror(number) if number and number > 0 else str(cause)
 
 
 async def _open(
