@@ -27,11 +27,16 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from avrpc.errors import InvalidValue, fresh
+from avrpc.errors import InvalidValue, LimitExceeded, fresh
 from avrpc.schema import ItemsCodec
 from avrpc.session import HIGH_WATER, Session
 
 ITEMS_PER_CHECKPOINT = 64
+
+# When many frames wait, small ones are joined: else a window of frames of one byte each, which a
+# peer may send, would take 80 times its size.
+_MANY = 64
+_SMALL = 2048
 
 
 class _Waiter:
@@ -92,16 +97,20 @@ class ItemReceiver(trio.abc.ReceiveChannel[Any]):
         self._end: Exception | None = None
         self._closed = False
         self._waiter = _Waiter()
-        self.invalid: InvalidValue | None = None
-        """What was wrong with the items, if anything was."""
 
     # From the session ...
 
     def feed(self, data: bytes, count: int) -> None:
         """Items came."""
-        if not self._closed:
-            self._frames.append((data, count))
-            self._waiter.wake()
+        if self._closed:
+            return
+        frames = self._frames
+        if len(frames) > _MANY and len(data) < _SMALL > len(frames[-1][0]):
+            last, before = frames[-1]
+            frames[-1] = (last + data, before + count)
+        else:
+            frames.append((data, count))
+        self._waiter.wake()
 
     def finish(self, end: Exception) -> None:
         """No more items: after those that are here, ``end`` is raised. The first one counts."""
@@ -131,6 +140,11 @@ class ItemReceiver(trio.abc.ReceiveChannel[Any]):
     def ended(self) -> bool:
         """Whether everything that came was taken, and no more will come."""
         return self._end is not None and not self._items and not self._frames
+
+    def is_its_own(self, error: BaseException) -> bool:
+        """Whether an error is what `receive` raised for items that do not fit the schema."""
+        end = self._end  # of which `receive` raises copies
+        return isinstance(end, InvalidValue) and type(error) is type(end) and error.args == end.args
 
     async def receive(self) -> Any:
         """The next item, in the order in which they were sent.
@@ -206,7 +220,6 @@ class ItemReceiver(trio.abc.ReceiveChannel[Any]):
             items = self._codec.decode(data, count)
         except InvalidValue as error:
             error.maybe_executed = True
-            self.invalid = error
             self._frames.clear()
             self._end = error
             self._session.reject(self._call_id, error)
@@ -240,10 +253,13 @@ class ItemSender(trio.abc.SendChannel[Any]):
         self._outgoing = session.outgoing
         self._call_id = call_id
         self._encode = codec.encode
+        self._max_bytes = session.connection.peer_limits.max_message_bytes
         self._late = late
         self._since = 0
         self._error: Exception | None = None
         self._waiter = _Waiter()
+        self.refused: LimitExceeded | None = None
+        """What was wrong with the last item that was too large, if one was."""
 
     # From the session ...
 
@@ -260,6 +276,11 @@ class ItemSender(trio.abc.SendChannel[Any]):
             self._session.room.unpark_all()
             self._session.freed.unpark_all()
 
+    def close(self) -> None:
+        """From here on every send raises ClosedResourceError."""
+        self._error = None
+        self.finish(trio.ClosedResourceError("this side of the call was closed"))
+
     @property
     def finished(self) -> bool:
         """Whether a send can only fail."""
@@ -275,12 +296,19 @@ class ItemSender(trio.abc.SendChannel[Any]):
 
         Raises:
             InvalidValue: It does not fit the schema; nothing was sent, the call goes on.
+            LimitExceeded: The peer takes no item as large; nothing was sent, the call goes on.
             trio.BusyResourceError: Another task is sending.
             trio.ClosedResourceError: This side has ended its items.
             trio.BrokenResourceError: The call has ended, or its connection is lost.
             AvrpcError: What ended the call.
         """
         item = self._encode(value)
+        if len(item) > self._max_bytes:
+            self.refused = LimitExceeded(
+                f"an item of {len(item)} bytes; the peer takes {self._max_bytes}"
+                " (its Limits.max_message_bytes)"
+            )
+            raise self.refused
         if self._since < ITEMS_PER_CHECKPOINT and len(self._outgoing.data) <= HIGH_WATER:
             await checkpoint_if_cancelled()
             if self._error is None and self._outgoing.try_item(self._call_id, item):
@@ -291,12 +319,13 @@ class ItemSender(trio.abc.SendChannel[Any]):
 
     async def aclose(self) -> None:
         """Send no more items. Does not end the call."""
-        self.finish(trio.ClosedResourceError("this side of the call was closed"))
+        self.close()
         await checkpoint()
 
     async def wait_left(self) -> None:
         """Wait until the last item, if it is large, has left; or the call has ended."""
-        if self._session.outgoing.busy(self._call_id):
+        session = self._session
+        if session.connection.is_open(self._call_id) and session.outgoing.busy(self._call_id):
             await self._session.wait_place(self._call_id, 0)
 
     async def _send_when_possible(self, item: bytes | bytearray) -> None:

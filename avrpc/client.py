@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -101,12 +102,13 @@ def connect_stream(
     *,
     limits: Limits | None = None,
     timeout: float = 10,
+    address: str = "stream",
 ) -> AbstractAsyncContextManager[Client]:
     """`connect` over a stream that is connected already, such as one end of a memory stream pair.
 
-    Takes the stream over, and closes it.
+    Takes the stream over, and closes it. ``address`` says where it leads, for errors and
+    `Client.address`.
     """
-    address = "stream"
 
     async def transport() -> Transport:
         return StreamTransport(stream, address)
@@ -145,10 +147,11 @@ async def _open_transport(address: str) -> Transport:
 
 def _problem(error: OSError) -> str:
     # trio reports all attempts of a name with many addresses as the cause; the first will do.
-    cause = error.__cause__
+    cause: BaseException = error.__cause__ or error
     while isinstance(cause, BaseExceptionGroup):
         cause = cause.exceptions[0]
-    return str(cause or error)
+    number = cause.errno if isinstance(cause, OSError) else None
+    return os.strerror(number) if number and number > 0 else str(cause)
 
 
 async def _open(
@@ -315,7 +318,14 @@ class _BoundMessage:
             for twice in positional.keys() & parameters.keys():
                 raise TypeError(f"{name}() got parameter {twice!r} twice")
             parameters |= positional
-        return self._message.request.encode(parameters)
+        encoded = self._message.request.encode(parameters)
+        limit = self._session.connection.peer_limits.max_message_bytes
+        if len(encoded) > limit:
+            raise LimitExceeded(
+                f"{self._message.name}: parameters of {len(encoded)} bytes; the server takes {limit}"
+                " (its Limits.max_message_bytes)"
+            )
+        return encoded
 
     def __repr__(self) -> str:
         return f"<avrpc message {self._message.name} ({self._message.kind.value})>"
@@ -342,6 +352,7 @@ class UnaryMessage(_BoundMessage):
 
         Raises:
             InvalidValue: A parameter does not fit; nothing was sent.
+            LimitExceeded: They are larger than what the server takes; nothing was sent.
             DeclaredError: The handler raised an error of the protocol.
             AvrpcError: What else can go wrong: see `avrpc.errors`.
         """
@@ -411,6 +422,7 @@ class StreamMessage(_BoundMessage):
 
         Raises:
             InvalidValue: A parameter does not fit; nothing was sent.
+            LimitExceeded: They are larger than what the server takes; nothing was sent.
         """
         kind = self._message.kind
         call = STREAM_CALLS[kind.streams_request, kind.streams_response]

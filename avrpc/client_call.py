@@ -201,7 +201,13 @@ class StreamCall(_Entry, ABC):
         self._deadline = inf
         self._call_id = _NO_CALL
         self._outcome: Outcome | None = None
-        self._failure: AvrpcError | None = None
+        self._failure: Exception | None = None
+        self._closed = False  # by this end
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("_items", "_sender"):
+            raise RuntimeError(f"{self._message.name}: a streamed call is made by 'async with'")
+        raise AttributeError(name)
 
     async def _open(self) -> None:
         """Make the call: wait for a slot, send it, and be told of it from then on."""
@@ -247,12 +253,22 @@ class StreamCall(_Entry, ABC):
         self._failure = error
         self._finish(error)
 
-    def _cancel(self) -> None:
+    @abstractmethod
+    def _close(self) -> None:
+        """From here on, sending and receiving raise ClosedResourceError."""
+
+    def _cancel(self, failure: Exception) -> None:
         """End the call at the peer, unless it has ended."""
-        if self._call_id != _NO_CALL and not self._is_over:
+        if not self._is_over:
             self._session.abandon(self._call_id)
-            self._failure = CallCancelled(f"{self._message.name}: cancelled at this end")
-            self._finish(trio.ClosedResourceError("this call was closed"))
+            self._failure = failure
+            self._finish(failure)
+
+    def _leave(self) -> None:
+        if self._call_id != _NO_CALL and not self._closed:
+            self._closed = True
+            self._cancel(trio.ClosedResourceError(f"{self._message.name}: this call was closed"))
+            self._close()
 
     def _late_error(self, *, maybe_executed: bool) -> DeadlineExceeded:
         return DeadlineExceeded(
@@ -266,11 +282,11 @@ class StreamCall(_Entry, ABC):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._cancel()
+        self._leave()
 
     async def aclose(self) -> None:
         """Cancel the call, unless it has ended. What was sent may have had its effect."""
-        self._cancel()
+        self._leave()
         await checkpoint()
 
 
@@ -336,10 +352,10 @@ class ResponseCall(_Receiving):
         self._receive_items(self._message.response_items)
 
     def _finish(self, error: Exception) -> None:
-        if isinstance(error, trio.ClosedResourceError):
-            self._items.close()
-        else:
-            self._items.finish(error)
+        self._items.finish(error)
+
+    def _close(self) -> None:
+        self._items.close()
 
     async def __aenter__(self) -> Self:
         await self._open()
@@ -360,6 +376,9 @@ class RequestCall(_Sending):
             task, self._waiting = self._waiting, None
             reschedule(task)
 
+    def _close(self) -> None:
+        self._sender.close()
+
     async def result(self) -> Any:
         """End the items, wait for the server's answer and give it; again, the same one.
 
@@ -369,18 +388,15 @@ class RequestCall(_Sending):
             DeclaredError: The server answered with an error of the protocol.
             AvrpcError: What else ended the call.
         """
-        await self._end_items()
-        if not self._is_over:
-            with trio.CancelScope(deadline=self._deadline) as scope:
-                if self._waiting is not None:
-                    raise trio.BusyResourceError("another task is already waiting for the result")
-                self._waiting = current_task()
-                await wait_task_rescheduled(self._stop_waiting)
-            if scope.cancelled_caught:
-                self._cancel()
-                self._failure = self._late_error(maybe_executed=True)
-        else:
+        if self._is_over:
             await checkpoint()
+        else:
+            with trio.CancelScope(deadline=self._deadline) as scope:
+                await self._end_items()
+                if not self._is_over:
+                    await self._wait_for_outcome()
+            if scope.cancelled_caught:
+                self._cancel(self._late_error(maybe_executed=True))
         if isinstance(self._outcome, ResultReceived):
             assert self._message.response is not None
             return outcome_value(self._outcome, self._message.response)
@@ -388,6 +404,12 @@ class RequestCall(_Sending):
             raise outcome_error(self._outcome, self._message)
         assert self._failure is not None
         raise fresh(self._failure)
+
+    async def _wait_for_outcome(self) -> None:
+        if self._waiting is not None:
+            raise trio.BusyResourceError("another task is already waiting for the result")
+        self._waiting = current_task()
+        await wait_task_rescheduled(self._stop_waiting)
 
     def _stop_waiting(self, _: RaiseCancelT) -> Abort:
         self._waiting = None
@@ -403,12 +425,11 @@ class RequestCall(_Sending):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        closed = isinstance(self._failure, CallCancelled) and self._outcome is None
         try:
-            if exc_type is None and not closed:
+            if exc_type is None and not self._closed:
                 await self.result()
         finally:
-            self._cancel()
+            self._leave()
 
 
 class BothCall(_Sending, _Receiving):
@@ -420,14 +441,18 @@ class BothCall(_Sending, _Receiving):
 
     def _finish(self, error: Exception) -> None:
         self._finish_sending(error)
-        if isinstance(error, trio.ClosedResourceError):
-            self._items.close()
-        else:
-            self._items.finish(error)
+        self._items.finish(error)
+
+    def _close(self) -> None:
+        self._sender.close()
+        self._items.close()
 
     async def send_eof(self) -> None:
         """Say that no more items follow; the response goes on. Again, it does nothing."""
-        await self._end_items()
+        with trio.CancelScope(deadline=self._deadline) as scope:
+            await self._end_items()
+        if scope.cancelled_caught:
+            raise self._late_error(maybe_executed=True)
         await checkpoint()
 
     async def __aenter__(self) -> Self:

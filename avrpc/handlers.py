@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from keyword import iskeyword
 from typing import Any
 
@@ -50,6 +51,10 @@ def bind_service(protocol: Protocol, service: object) -> dict[str, Method]:
         protocol: What the service implements.
         service: An object with one method for each message, or a mapping from name to function.
 
+    A function may be anything that takes the parameters by name: a method, a partial, an object
+    with a ``__call__``, a decorated one (which counts as what it wraps). A message or a parameter
+    whose name is a Python keyword has an underscore behind it.
+
     Raises:
         TypeError: A method is missing or does not fit; the text tells all that is wrong.
     """
@@ -57,24 +62,29 @@ def bind_service(protocol: Protocol, service: object) -> dict[str, Method]:
     problems: list[str] = []
     for message in protocol.messages.values():
         function = _look_up(service, message.name)
-        if function is None:
-            problems.append(f"{message.name}: there is no such method")
+        if not callable(function):
+            what = "there is no such method" if function is None else f"{function!r} is no method"
+            problems.append(f"{message.name}: {what}")
             continue
         style = _style(function)
         renamed = {name: f"{name}_" for name in _names(message) if iskeyword(name)}
-        found = [*_style_problems(message, style), *_signature_problems(message, function, renamed)]
+        found = _style_problems(message, style, function)
+        found += _signature_problems(message, function, renamed)
         problems += [f"{message.name}: {problem}" for problem in found]
         methods[message.name] = Method(message, function, style, renamed)
     if problems:
         kind = type(service).__name__
+        if isinstance(service, type):
+            kind = f"the class {service.__name__} (not an object of it)"
         raise TypeError(f"{kind} does not implement {protocol.name}: " + "; ".join(problems))
     return methods
 
 
-def _look_up(service: object, name: str) -> Callable[..., Any] | None:
-    name = f"{name}_" if iskeyword(name) else name
-    found = service.get(name) if isinstance(service, Mapping) else getattr(service, name, None)
-    return found if callable(found) else None
+def _look_up(service: object, name: str) -> object:
+    safe = f"{name}_" if iskeyword(name) else name
+    if isinstance(service, Mapping):
+        return service.get(name, service.get(safe))
+    return getattr(service, safe, None)
 
 
 def _names(message: Message) -> list[str]:
@@ -85,14 +95,32 @@ def _names(message: Message) -> list[str]:
 
 
 def _style(function: Callable[..., Any]) -> Style:
-    if inspect.isasyncgenfunction(function):
+    if _is(inspect.isasyncgenfunction, function):
         return Style.GENERATOR
-    if inspect.iscoroutinefunction(function):
-        return Style.COROUTINE
+    wrapped: Callable[..., Any] | None = function
+    while wrapped is not None:
+        if _is(inspect.iscoroutinefunction, wrapped):
+            return Style.COROUTINE
+        # A plain wrapper hands on the awaitable, as trio would take it too. Not so for generators:
+        # more wrappers of these make something else of them (asynccontextmanager).
+        wrapped = getattr(_called(wrapped), "__wrapped__", None)
     return Style.THREAD
 
 
-def _style_problems(message: Message, style: Style) -> list[str]:
+def _is(check: Callable[[object], bool], function: Callable[..., Any]) -> bool:
+    return check(function) or check(_called(function))
+
+
+def _called(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What runs when it is called: the function of a partial, the ``__call__`` of an object."""
+    while isinstance(function, partial):
+        function = function.func
+    if inspect.isroutine(function) or isinstance(function, type):
+        return function
+    return type(function).__call__
+
+
+def _style_problems(message: Message, style: Style, function: Callable[..., Any]) -> list[str]:
     kind = message.kind
     if kind.streams_response and style is not Style.GENERATOR:
         return [f"streams its response, so it must be an async generator, not '{style.value}'"]
@@ -100,6 +128,8 @@ def _style_problems(message: Message, style: Style) -> list[str]:
         return ["an async generator, though its response is not streamed"]
     if style is Style.THREAD and kind not in (Kind.UNARY, Kind.ONE_WAY):
         return ["streams, so it must be 'async def'"]
+    if _is(inspect.isgeneratorfunction, function):
+        return ["a generator, though its response is not streamed"]
     return []
 
 
@@ -111,19 +141,18 @@ def _signature_problems(
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):  # a C function tells nothing: it will see when it is called
         return []
-    kinds = {parameter.kind for parameter in parameters.values()}
     expected = [renamed.get(name, name) for name in _names(message)]
-    problems = []
-    if inspect.Parameter.VAR_KEYWORD not in kinds:
-        problems += [f"takes no parameter {n!r}" for n in expected if n not in parameters]
+    problems = [f"has two parameters {n!r}" for n in renamed.values() if expected.count(n) > 1]
+    takes_all = False
     for name, parameter in parameters.items():
-        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
-            problems.append(f"parameter {name!r} can't be passed by name")
-        elif (
-            name not in expected
-            and parameter.default is inspect.Parameter.empty
-            and parameter.kind
-            not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-        ):
+        by_name = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        takes_all |= parameter.kind is parameter.VAR_KEYWORD
+        if by_name and name in expected:
+            expected.remove(name)
+        elif by_name and parameter.default is parameter.empty:
             problems.append(f"wants a parameter {name!r}, which the message does not have")
+        elif parameter.kind is parameter.POSITIONAL_ONLY and parameter.default is parameter.empty:
+            problems.append(f"wants a parameter {name!r} that can't be passed by name")
+    if not takes_all:
+        problems += [f"takes no parameter {name!r}" for name in expected]
     return problems

@@ -36,6 +36,7 @@ from avrpc.schema.handshake_records import (
     HANDSHAKE_RESPONSE,
     HELLO,
     REFUSAL,
+    RecordCodec,
 )
 from avrpc.wire import GoawayCode, MessageShape, WireLimits
 
@@ -81,10 +82,11 @@ class TextCache:
 
     Args:
         max_protocols: 256, a rolling fleet's versions many times over.
-        max_bytes: 16 MiB of texts.
+        max_bytes: 1 MiB of texts: parsed, one takes 12 times its size, and up to 70 times if its
+            author means harm.
     """
 
-    def __init__(self, max_protocols: int = 256, max_bytes: int = 16 * 1024 * 1024) -> None:
+    def __init__(self, max_protocols: int = 256, max_bytes: int = 1024 * 1024) -> None:
         self._max_protocols = max_protocols
         self._max_bytes = max_bytes
         self._bytes = 0
@@ -129,20 +131,25 @@ def _hashes(encoded: bytes) -> tuple[bytes, bytes]:
 
 
 class ServerMemory:
-    """What a client process remembers of servers, so that a next connect takes one round trip."""
+    """What a client process remembers of servers, so that a next connect takes one round trip.
+
+    Whoever answers at an address can make it remember what he likes. That costs the next connect a
+    round trip: what is remembered is only a guess, and believed where both its hashes come back.
+    """
 
     def __init__(self, max_servers: int = 256) -> None:
         self.texts = TextCache()
         self._max_servers = max_servers
-        self._last: OrderedDict[tuple[str, str], Protocol] = OrderedDict()
+        self._last: OrderedDict[tuple[str, str], tuple[bytes, bytes]] = OrderedDict()
 
     def recall(self, address: str, protocol_name: str) -> Protocol | None:
-        """The protocol that the server there had the last time."""
-        return self._last.get((address, protocol_name))
+        """The protocol that the server there had the last time, if its text is still known."""
+        hashes = self._last.get((address, protocol_name))
+        return self.texts.get(*hashes) if hashes else None
 
     def note(self, address: str, protocol_name: str, protocol: Protocol) -> None:
         """Remember it for the next time."""
-        self._last[address, protocol_name] = protocol
+        self._last[address, protocol_name] = protocol.md5, protocol.sha256
         self._last.move_to_end((address, protocol_name))
         if len(self._last) > self._max_servers:
             self._last.popitem(last=False)
@@ -151,7 +158,14 @@ class ServerMemory:
 def _decode_hello(meta: Mapping[str, bytes] | None) -> dict[str, Any] | None:
     if meta is None or META_HELLO not in meta:
         return None
-    return HELLO.decode(meta[META_HELLO])[0]
+    return _whole(HELLO, meta[META_HELLO])
+
+
+def _whole(record: RecordCodec, data: bytes) -> dict[str, Any]:
+    value, end = record.decode(data)
+    if end != len(data):
+        raise InvalidValue(f"{len(data) - end} bytes after the record")
+    return value
 
 
 def _hello(limits: Limits, name: str, names: Iterable[str], sha256: bytes) -> bytes:
@@ -175,7 +189,8 @@ class ClientHandshake:
     """One handshake, at the client.
 
     Args:
-        protocol: The client's own; None to speak whatever the server has.
+        protocol: The client's own; None to speak whatever the server has. Then nothing that is
+            remembered helps: the server is asked each time, as it may have another text by now.
         name: Full name of the protocol wanted; empty for the server's first.
         address: Of the server, to remember it by and for errors.
         limits: What this end accepts.
@@ -196,12 +211,12 @@ class ClientHandshake:
         self._address = address
         self._limits = limits
         self._memory = memory
-        self._guess = memory.recall(address, name) or protocol
+        self._guess = (memory.recall(address, name) or protocol) if protocol else None
         self._asked_again = False
 
     def first(self) -> bytes:
         """The content of the first pack: hashes, no text."""
-        return self._request(self._protocol or self._guess, with_text=False)
+        return self._request(self._protocol, with_text=False)
 
     def _request(self, mine: Protocol | None, *, with_text: bool) -> bytes:
         sha256 = mine.sha256 if mine else _NO_SHA256
@@ -223,7 +238,7 @@ class ClientHandshake:
             response, _ = HANDSHAKE_RESPONSE.decode(content)
             meta = response["meta"] or {}
             if META_REFUSED in meta:
-                raise self._refused(REFUSAL.decode(meta[META_REFUSED])[0])
+                raise self._refused(_whole(REFUSAL, meta[META_REFUSED]))
             hello = _decode_hello(meta)
         except InvalidValue as error:
             raise NotAvrpc(
@@ -234,12 +249,17 @@ class ClientHandshake:
                 f"{self._address}: the server speaks Avro RPC and not avrpc"
                 " (its answer has no 'avrpc' in its meta); plain Avro RPC is not supported yet"
             )
-        if not hello["minVersion"] <= VERSION <= hello["maxVersion"]:
+        chosen = hello["minVersion"], hello["maxVersion"]
+        if chosen != (VERSION, VERSION):
             raise ConnectFailed(
-                f"{self._address}: the server chose version {hello['minVersion']}"
+                f"{self._address}: the server chose version {' to '.join(map(str, chosen))}"
                 f" of avrpc; this client speaks {VERSION}"
             )
         remote = self._remote(response, hello["sha256"])
+        if self._protocol is None and self._name not in ("", remote.name):
+            raise ConnectFailed(
+                f"{self._address}: asked for {self._name}, the server answered with {remote.name}"
+            )
         local = self._protocol or remote
         require_fit(local, remote, self._address)
         if response["match"] == "NONE":
@@ -248,7 +268,8 @@ class ClientHandshake:
             self._asked_again = True
             self._guess = remote
             return self._request(local, with_text=True)
-        self._memory.note(self._address, self._name, remote)
+        if self._protocol is not None:
+            self._memory.note(self._address, self._name, remote)
         try:
             peer_limits = limits_of_peer(hello["limits"])
         except ValueError as error:
@@ -275,7 +296,9 @@ class ClientHandshake:
             raise ConnectFailed(f"{self._address}: {error}") from error
 
     def _refused(self, refusal: Mapping[str, Any]) -> ConnectFailed:
-        text = f"{self._address}: the server refused: {refusal['text'][:500]}"
+        # It may end in a terminal, so no line ends and escapes of a stranger's.
+        shown = "".join(c if c.isprintable() else "?" for c in refusal["text"][:500])
+        text = f"{self._address}: the server refused: {shown}"
         if refusal["code"] == GoawayCode.INCOMPATIBLE_PROTOCOL:
             return IncompatibleProtocol(text)
         return ConnectionRefused(text, code=refusal["code"])

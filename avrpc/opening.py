@@ -27,24 +27,33 @@ async def open_client(
     while True:
         connection.send_pack(serial, content)
         await _send(transport, connection)
-        answer = handshake.answer(await _receive_answer(transport, connection))
+        answer = handshake.answer(await _receive_answer(transport, connection, serial))
         if isinstance(answer, Agreement):
             shapes = answer.shapes(answer.local, limits.max_message_bytes)
             return answer, list(connection.native(answer.peer_limits, shapes))
-        connection.again()
+        if connection.again() or connection.held:
+            raise NotAvrpc(f"{transport.peer}: does not speak avrpc: sent more than an answer")
         serial, content = serial + 1, answer
 
 
-async def _receive_answer(transport: Transport, connection: Connection) -> bytes:
+async def _receive_answer(transport: Transport, connection: Connection, serial: int) -> bytes:
+    """The content of the answer to the pack of that serial, with which it begins."""
+    expected, begun = serial.to_bytes(4), b""
     while True:
         try:
             data = await transport.receive()
         except trio.BrokenResourceError as error:
             raise ConnectFailed(f"{transport.peer}: hung up in the handshake: {error}") from error
         if not data:
-            held = connection.held
-            found = f"; before that came {held[:40]!r}" if held else ""
+            held = connection.held[:40]
+            found = f"; before that came {held!r}" if held else ""
             raise ConnectFailed(f"{transport.peer}: hung up in the handshake{found}")
+        begun += data[: 4 - len(begun)]
+        if not expected.startswith(begun):
+            raise NotAvrpc(
+                f"{transport.peer}: does not speak avrpc: expected the answer to handshake pack"
+                f" {serial}, found {(connection.held + data)[:40]!r}"
+            )
         for event in connection.receive_data(data):
             if isinstance(event, PeerViolated):
                 raise NotAvrpc(f"{transport.peer}: does not speak avrpc: {event.text}")
@@ -93,7 +102,8 @@ async def open_server(
         await _send_all(transport, connection)
         if reply.verdict is Verdict.CLOSE:
             raise Refused(reply.refusal)
-        connection.again()
+        if connection.again() or connection.held:
+            raise Refused("the client sent more before it was answered")
 
 
 async def _receive_request(transport: Transport, connection: Connection) -> PackReceived:

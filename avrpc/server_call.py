@@ -311,8 +311,12 @@ class ServerCall(CallInfo):
 
     def _answer_failure(self, error: BaseException) -> None:
         """An error that the message does not declare: the caller learns an id, the log the rest."""
-        if self._items is not None and error is self._items.invalid:
+        if self._items is not None and self._items.is_its_own(error):
             self._status(StatusCode.INVALID_VALUE, str(error))
+            return
+        if self._sender is not None and error is self._sender.refused:
+            logger.error("%s: %s: %s", self.peer, self.message.name, error)
+            self._status(StatusCode.RESOURCE_EXHAUSTED, str(error))
             return
         if self._is_over and isinstance(error, trio.BrokenResourceError):
             return  # what our own sends and receives raise from then on; `finish` answers

@@ -377,22 +377,24 @@ class Session:
         entry = self.calls.get(event.call_id)
         if entry is not None:
             entry.on_cancel()
-        else:  # its parameters had not all come
+        elif self.connection.is_open(event.call_id):  # its parameters had not all come
             self.outgoing.status(event.call_id, StatusCode.CANCELLED, "cancelled", started=False)
             self._check_idle()
 
     def _too_large(self, event: ValueTooLarge) -> None:
         text = f"a value of more than {event.limit} bytes (Limits.max_message_bytes)"
         entry = self.calls.pop(event.call_id, None)
-        if self.connection.role is Role.SERVER:
+        # What ends the call may have come right behind.
+        is_open = self.connection.is_open(event.call_id)
+        if self.connection.role is Role.SERVER and is_open:
             self.outgoing.status(
                 event.call_id, StatusCode.RESOURCE_EXHAUSTED, text, started=entry is not None
             )
-            self._check_idle()
-        elif entry is not None:
+        elif entry is not None and is_open:
             self.outgoing.cancel(event.call_id)
         if entry is not None:
             entry.on_failure(LimitExceeded(f"the peer sent {text}", maybe_executed=True))
+        self._check_idle()
 
     def _goaway(self, event: GoawayReceived) -> None:
         peer = self.transport.peer

@@ -3,16 +3,18 @@
 Pure: no trio, no sockets; only `registry` reads files. The only importer of fastavro.
 
     registry           a folder of .avpr and .avsc files
-    protocol           Protocol, Message, Parameter; over `messages`, which reads their JSON
+    protocol           Protocol, Message, Parameter: what the rest of avrpc uses
+    messages           a protocol's JSON to the signatures of its messages
     parse              JSON to types, with errors by JSON path; over `strictjson` and `defaults`
-    types              our model of a type
+    types              our model of a type, and what follows from its shape
     text               the one function that makes the text that we send and hash
     compare            where two protocols differ, in words
     declared           classes for declared errors, and the codec that carries them
-    codec              Codec and ItemsCodec: fastavro, and what is around it:
-      plan, fast         how our values differ from fastavro's; schemas for fastavro
-      fit, check         the rules of values, explained slowly and checked quickly
-      logical, scan      dates and decimals; walking over bytes that fastavro can't be given
+    codec              Codec and ItemsCodec, values to bytes and back:
+      fit, encode        what values may be, explained slowly; the same compiled, and writing
+      fast, plan, arrive fastavro's schemas; where its values differ from ours, and converting them
+      logical, varint    dates, decimals and UUIDs; numbers
+      scan               walking over bytes, for depth and to say what is wrong with them
     handshake_records  codecs for the frozen records of the handshake
 """
 

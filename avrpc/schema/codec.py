@@ -1,7 +1,8 @@
 """Codecs: values to bytes and back, each for one type, made for being called once per item.
 
-What a call does is bound into closures when the codec is made. One encode of a Tick costs some
-2 us, of which 0.25 are the check; see `benchmarks/` and notes/fastavro.md for what was turned down.
+`encode` writes, in Python made for the type; fastavro reads. What a call needs is bound into
+closures when the codec is made: 0.65 us for encoding a Tick of {string, double, int, long}, 1.3 us
+for decoding one, 0.8 us for each in a frame of 64.
 """
 
 from __future__ import annotations

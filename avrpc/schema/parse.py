@@ -52,7 +52,7 @@ _ORDERS = ("ascending", "descending", "ignore")
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Give "; did you mean 'x'?" for a name close to a known one, else nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
     if not close:
         close = [other for other in known if other.lower() == name.lower()][:1]
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -87,7 +87,8 @@ class ValueTooLarge(NamedTuple):
     """A value in pieces grew beyond what this end takes; what came of it was dropped.
 
     Beyond the limit of its message, or beyond what the `AssemblyBudget` had left. At a server the
-    call wants a STATUS; there may have been no `CallReceived`. At a client it wants a CANCEL, if
+    call wants a STATUS; there may have been no `CallReceived`, and until it is answered more may
+    be told of the call all the same. At a client it wants a CANCEL, if
     it is still open: where it was a result or an error, the outcome follows with the last piece,
     and its ``data`` is empty.
     """

@@ -131,7 +131,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"errors": {}}, f"{M}.errors", "expected a list, found {}"),
     ({"errors": ["Tick"]}, f"{M}.errors[0]", 'a type defined with "type": "error", found "Tick"'),
     ({"errors": ["int"]}, f"{M}.errors[0]", 'with "type": "error"'),
-    ({"errors": ["Bda"]}, f"{M}.errors[0]", "no type 'Bda'; did you mean 'Bad'?"),
+    ({"errors": ["Badd"]}, f"{M}.errors[0]", "no type 'Badd'; did you mean 'Bad'?"),
     ({"errors": ["string"]}, f"{M}.errors[0]", "leave it out"),
     ({"errors": ["Bad", "demo.Bad"]}, f"{M}.errors[1]", "error 'demo.Bad' is there twice"),
 ]

@@ -63,29 +63,31 @@ def test_tables_are_those_of_the_page() -> None:
     assert connection_table() == CONNECTION_TRANSITIONS
 
 
-@pytest.mark.parametrize(("state", "sender", "kind"), list(product(CallState, Role, Kind)))
+@pytest.mark.parametrize(("state", "sender"), list(product(CallState, Role)))
 def test_call_moves_as_the_table_says_or_the_frame_is_a_violation(
-    state: CallState, sender: Role, kind: Kind
+    state: CallState, sender: Role
 ) -> None:
-    expected = call_table().get((state, sender, kind))
-    if expected is not None:
-        assert next_call_state(state, sender, kind) is expected
-    else:
-        text = f"{kind.name} from the {sender.name.lower()} .* in state {state.name}"
-        with pytest.raises(ProtocolError, match=text):
-            next_call_state(state, sender, kind)
+    for kind in Kind:
+        expected = call_table().get((state, sender, kind))
+        if expected is not None:
+            assert next_call_state(state, sender, kind) is expected
+        else:
+            text = f"{kind.name} from the {sender.name.lower()} .* in state {state.name}"
+            with pytest.raises(ProtocolError, match=text):
+                next_call_state(state, sender, kind)
 
 
-@pytest.mark.parametrize(("state", "step"), list(product(ConnectionState, Step)))
+@pytest.mark.parametrize("state", ConnectionState)
 def test_connection_moves_as_the_table_says_or_the_step_is_refused(
-    state: ConnectionState, step: Step
+    state: ConnectionState,
 ) -> None:
-    expected = connection_table().get((state, step))
-    if expected is not None:
-        assert next_connection_state(state, step) is expected
-    else:
-        with pytest.raises(ProtocolError, match=f"{step.value} .* in state {state.name}"):
-            next_connection_state(state, step)
+    for step in Step:
+        expected = connection_table().get((state, step))
+        if expected is not None:
+            assert next_connection_state(state, step) is expected
+        else:
+            with pytest.raises(ProtocolError, match=f"{step.value} .* in state {state.name}"):
+                next_connection_state(state, step)
 
 
 def test_no_outcome_comes_twice_and_none_from_the_client() -> None:
