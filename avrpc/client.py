@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from keyword import iskeyword
 from math import inf
-from typing import Any
+from typing import Any, Literal, NoReturn
 
 import trio
 
@@ -30,6 +30,8 @@ from avrpc.errors import (
     ConnectFailed,
     ConnectTimeout,
     DeadlineExceeded,
+    IncompatibleMessage,
+    IncompatibleProtocol,
     LimitExceeded,
     UnknownMessage,
 )
@@ -38,6 +40,8 @@ from avrpc.handshake import Agreement, ClientHandshake, ServerMemory
 from avrpc.limits import Limits
 from avrpc.opening import open_client
 from avrpc.schema import Kind, Message, Protocol
+from avrpc.schema.compat import Verdict
+from avrpc.schema.negotiation import MessageFit, Negotiation
 from avrpc.session import Session
 from avrpc.transport import SocketTransport, StreamTransport, Transport
 from avrpc.wire import (
@@ -52,6 +56,7 @@ from avrpc.wire import (
 
 logger = logging.getLogger("avrpc")
 
+Require = Literal["all", "strict"]
 Metadata = Mapping[str, bytes | str]
 
 # What this process knows of the servers it has met, so that a next connect takes one round trip.
@@ -66,6 +71,7 @@ def connect(
     timeout: float = 10,
     credentials: bytes | None = None,
     tls: object = None,
+    require: Require | None = None,
 ) -> AbstractAsyncContextManager[Client]:
     """Connect to a server, for the length of an ``async with``.
 
@@ -81,6 +87,9 @@ def connect(
         timeout: Seconds for connecting and the handshake together.
         credentials: Not supported in this version.
         tls: Not supported in this version.
+        require: "all" refuses a server whose version of the protocol leaves a message uncallable;
+            "strict", one that may not take or give every value. Without it, such a message raises
+            when it is called.
 
     Raises:
         ConnectFailed: No connection came about; its subclasses say why.
@@ -93,7 +102,7 @@ def connect(
     async def transport() -> Transport:
         return await _open_transport(address)
 
-    return _connect(transport, address, protocol, limits or Limits(), timeout)
+    return _connect(transport, address, protocol, limits or Limits(), timeout, require)
 
 
 def connect_stream(
@@ -103,6 +112,7 @@ def connect_stream(
     limits: Limits | None = None,
     timeout: float = 10,
     address: str = "stream",
+    require: Require | None = None,
 ) -> AbstractAsyncContextManager[Client]:
     """`connect` over a stream that is connected already, such as one end of a memory stream pair.
 
@@ -113,7 +123,7 @@ def connect_stream(
     async def transport() -> Transport:
         return StreamTransport(stream, address)
 
-    return _connect(transport, address, protocol, limits or Limits(), timeout)
+    return _connect(transport, address, protocol, limits or Limits(), timeout, require)
 
 
 @asynccontextmanager
@@ -123,10 +133,11 @@ async def _connect(
     protocol: Protocol | str | None,
     limits: Limits,
     seconds: float,
+    require: Require | None,
 ) -> AsyncIterator[Client]:
     opened = None
     with trio.move_on_after(seconds):
-        opened = await _open(await open_transport(), address, protocol, limits)
+        opened = await _open(await open_transport(), address, protocol, limits, require)
     if opened is None:
         raise ConnectTimeout(f"{address}: no answer within {seconds} s; is it an avrpc server?")
     async with _run(*opened) as client:
@@ -155,7 +166,11 @@ def _problem(error: OSError) -> str:
 
 
 async def _open(
-    transport: Transport, address: str, protocol: Protocol | str | None, limits: Limits
+    transport: Transport,
+    address: str,
+    protocol: Protocol | str | None,
+    limits: Limits,
+    require: Require | None,
 ) -> tuple[Session, list[Any], Agreement, Limits]:
     """Shake hands. The transport is closed if that fails."""
     mine = protocol if isinstance(protocol, Protocol) else None
@@ -164,10 +179,24 @@ async def _open(
     handshake = ClientHandshake(mine, name, address=address, limits=limits, memory=_memory)
     try:
         agreement, events = await open_client(transport, connection, handshake, limits)
+        _require(agreement.negotiation, require, address)
     except BaseException:
         await transport.aclose()
         raise
     return Session(transport, connection), events, agreement, limits
+
+
+def _require(negotiation: Negotiation, require: Require | None, address: str) -> None:
+    if require is None:
+        return
+    limit = Verdict.PARTIAL if require == "all" else Verdict.RESOLVABLE
+    bad = [fit for fit in negotiation.values() if fit.verdict > limit]
+    if bad:
+        told = "; ".join(f"{fit.name} is {fit.verdict}: {fit.reason}" for fit in bad[:5])
+        raise IncompatibleProtocol(
+            f"{address}: its {negotiation.server.name} does not fit this end's"
+            f" ({len(bad)} of {len(negotiation)} messages): {told}"
+        )
 
 
 @asynccontextmanager
@@ -222,7 +251,7 @@ class Client:
     def __init__(self, session: Session, agreement: Agreement) -> None:
         self._session = session
         self._agreement = agreement
-        self._bound: dict[str, UnaryMessage | StreamMessage] = {}
+        self._bound: dict[str, BoundMessage] = {}
         for name in self.protocol.messages:
             if hasattr(type(self), name):
                 logger.warning(
@@ -235,7 +264,12 @@ class Client:
     @property
     def protocol(self) -> Protocol:
         """The client's protocol: its own, or the server's where it brought none."""
-        return self._agreement.local
+        return self._agreement.negotiation.client
+
+    @property
+    def negotiation(self) -> Negotiation:
+        """How each message of the client's protocol fits the server's, by name."""
+        return self._agreement.negotiation
 
     @property
     def protocols(self) -> tuple[str, ...]:
@@ -258,13 +292,15 @@ class Client:
             bound = self._bound[name] = self._bind(name)
         return bound
 
-    def _bind(self, name: str) -> UnaryMessage | StreamMessage:
-        message = self.protocol.messages.get(name)
-        if message is None:
+    def _bind(self, name: str) -> BoundMessage:
+        fit = self.negotiation.get(name)
+        if fit is None:
             known = ", ".join(self.protocol.messages)
             raise UnknownMessage(f"protocol {self.protocol.name} has no message {name!r}: {known}")
-        kind = message.kind
-        if kind.streams_request or kind.streams_response:
+        if not fit.callable:
+            return UncallableMessage(fit, self.address)
+        message = self.negotiation.at_client(name)
+        if message.kind.streams_request or message.kind.streams_response:
             return StreamMessage(self._session, message)
         return UnaryMessage(self._session, message)
 
@@ -428,6 +464,28 @@ class StreamMessage(_BoundMessage):
         call = STREAM_CALLS[kind.streams_request, kind.streams_response]
         encoded = self._encode(args, parameters)
         return call(self._session, self._message, encoded, self._timeout, self._metadata)
+
+
+class UncallableMessage:
+    """A message that the two versions do not agree on, or that the server has not."""
+
+    def __init__(self, fit: MessageFit, address: str) -> None:
+        self._fit = fit
+        self._address = address
+
+    def using(self, **options: Any) -> UncallableMessage:
+        """The same."""
+        return self
+
+    def __call__(self, *args: Any, **parameters: Any) -> NoReturn:
+        """Raise `IncompatibleMessage` or `UnknownMessage`; nothing is sent."""
+        text = f"{self._fit.name}: {self._address}: {self._fit.reason}"
+        if self._fit.verdict is Verdict.MISSING:
+            raise UnknownMessage(text)
+        raise IncompatibleMessage(text)
+
+
+BoundMessage = UnaryMessage | StreamMessage | UncallableMessage
 
 
 def _encoded_metadata(session: Session, metadata: Metadata | None) -> dict[str, bytes] | None:

@@ -169,14 +169,19 @@ class RemoteError(AvrpcError):
     """The handler at the peer ran and failed.
 
     Attributes:
-        name: Full name of the declared error, or of the failure's kind.
+        name: Full name of the error, or of the failure's kind. An error that the peer's version of
+            the protocol declares, and ours does not, is a plain `RemoteError` of that name.
+        fields: Its fields by name; empty where it is no declared error.
     """
 
     maybe_executed = True
 
-    def __init__(self, text: str, *, name: str = "") -> None:
+    def __init__(
+        self, text: str, *, name: str = "", fields: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(text)
         self.name = name
+        self.fields: dict[str, Any] = fields or {}
 
 
 class DeclaredError(RemoteError):
@@ -186,16 +191,13 @@ class DeclaredError(RemoteError):
     ``raise Quotes.errors.UnknownSymbol(symbol="X")``. A field is an attribute too, unless
     `Exception` uses the name, or Python may (``__x__``); ``fields`` has them all.
 
-    Attributes:
-        fields: The error's fields by name, as a dict.
     """
 
     full_name: ClassVar[str] = ""
 
     def __init__(self, /, **fields: Any) -> None:
         given = ", ".join(f"{name}={value!r}" for name, value in fields.items())
-        super().__init__(f"{self.full_name}({given})", name=self.full_name)
-        self.fields = fields
+        super().__init__(f"{self.full_name}({given})", name=self.full_name, fields=fields)
         for name, value in fields.items():
             if not (hasattr(BaseException, name) or name in _RESERVED or _is_dunder(name)):
                 setattr(self, name, value)

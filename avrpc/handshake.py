@@ -31,6 +31,7 @@ from avrpc.errors import (
 )
 from avrpc.limits import Limits, limits_of_peer
 from avrpc.schema import Protocol
+from avrpc.schema.negotiation import Negotiation
 from avrpc.schema.handshake_records import (
     HANDSHAKE_REQUEST,
     HANDSHAKE_RESPONSE,
@@ -56,24 +57,22 @@ class Agreement:
     """What a finished handshake came to.
 
     Attributes:
-        local: This end's protocol; the peer's, for a client that brought none.
-        remote: The peer's protocol.
+        negotiation: How the client's version of the protocol fits the server's.
         peer_limits: What the peer accepts.
         offered: Full names of the protocols that the server has, at the client.
     """
 
-    local: Protocol
-    remote: Protocol
+    negotiation: Negotiation
     peer_limits: WireLimits
     offered: tuple[str, ...] = ()
 
-    def shapes(self, client: Protocol, max_value_bytes: int) -> list[MessageShape]:
+    def shapes(self, max_value_bytes: int) -> list[MessageShape]:
         """What the wire needs to know of each message, by the client's numbers."""
+        fits = self.negotiation
+        wires = [fits[message.name].wire for message in fits.client.messages_by_number]
         return [
-            MessageShape(
-                message.kind.streams_request, message.kind.streams_response, max_value_bytes
-            )
-            for message in client.messages_by_number
+            MessageShape(wire.streams_request, wire.streams_response, max_value_bytes)
+            for wire in wires
         ]
 
 
@@ -130,6 +129,32 @@ def _hashes(encoded: bytes) -> tuple[bytes, bytes]:
     return md5, hashlib.sha256(encoded).digest()
 
 
+class NegotiationCache:
+    """How pairs of protocols fit, found once. Bounded; the oldest use goes first.
+
+    Args:
+        max_pairs: 256, with the codecs that were compiled for them.
+    """
+
+    def __init__(self, max_pairs: int = 256) -> None:
+        self._max_pairs = max_pairs
+        self._known: OrderedDict[tuple[bytes, bytes], Negotiation] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def between(self, client: Protocol, server: Protocol) -> Negotiation:
+        """How a client's version fits a server's."""
+        key = client.sha256, server.sha256
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = Negotiation(client, server)
+            if len(self._known) > self._max_pairs:
+                self._known.popitem(last=False)
+        self._known.move_to_end(key)
+        return found
+
+
 class ServerMemory:
     """What a client process remembers of servers, so that a next connect takes one round trip.
 
@@ -139,6 +164,7 @@ class ServerMemory:
 
     def __init__(self, max_servers: int = 256) -> None:
         self.texts = TextCache()
+        self.negotiations = NegotiationCache()
         self._max_servers = max_servers
         self._last: OrderedDict[tuple[str, str], tuple[bytes, bytes]] = OrderedDict()
 
@@ -261,7 +287,10 @@ class ClientHandshake:
                 f"{self._address}: asked for {self._name}, the server answered with {remote.name}"
             )
         local = self._protocol or remote
-        require_fit(local, remote, self._address)
+        if local.name != remote.name:
+            raise IncompatibleProtocol(
+                f"{self._address}: asked for {local.name}, the server answered with {remote.name}"
+            )
         if response["match"] == "NONE":
             if self._asked_again:
                 raise ConnectFailed(f"{self._address}: the server answered NONE twice")
@@ -274,7 +303,8 @@ class ClientHandshake:
             peer_limits = limits_of_peer(hello["limits"])
         except ValueError as error:
             raise ConnectFailed(f"{self._address}: the server announced {error}") from error
-        return Agreement(local, remote, peer_limits, tuple(hello["protocols"]))
+        negotiation = self._memory.negotiations.between(local, remote)
+        return Agreement(negotiation, peer_limits, tuple(hello["protocols"]))
 
     def _remote(self, response: Mapping[str, Any], sha256: bytes) -> Protocol:
         """The server's protocol: the one guessed, or the one whose text the answer holds."""
@@ -302,19 +332,6 @@ class ClientHandshake:
         if refusal["code"] == GoawayCode.INCOMPATIBLE_PROTOCOL:
             return IncompatibleProtocol(text)
         return ConnectionRefused(text, code=refusal["code"])
-
-
-def require_fit(local: Protocol, remote: Protocol, address: str) -> None:
-    """Refuse a protocol that means another than ours.
-
-    Raises:
-        IncompatibleProtocol: They differ; the text says where first.
-    """
-    difference = local.first_difference(remote) if local is not remote else None
-    if difference is not None:
-        raise IncompatibleProtocol(
-            f"{address}: its protocol {remote.name} differs from this end's: {difference}"
-        )
 
 
 # ... and the server's.
@@ -358,14 +375,21 @@ class ServerHandshake:
         offered: The server's protocols by full name, the first one first.
         limits: What this end accepts.
         texts: Clients' protocols seen before.
+        negotiations: How they fitted.
     """
 
     def __init__(
-        self, offered: Mapping[str, Protocol], *, limits: Limits, texts: TextCache
+        self,
+        offered: Mapping[str, Protocol],
+        *,
+        limits: Limits,
+        texts: TextCache,
+        negotiations: NegotiationCache | None = None,
     ) -> None:
         self._offered = offered
         self._limits = limits
         self._texts = texts
+        self._negotiations = negotiations or NegotiationCache()
         self._again = False
 
     def request(self, content: bytes) -> Reply:
@@ -400,15 +424,12 @@ class ServerHandshake:
         if theirs is None:
             self._again = True
             return Reply(self._response("NONE", wanted, with_text=True), Verdict.AGAIN)
-        difference = wanted.first_difference(theirs) if wanted is not theirs else None
-        if difference is not None:
-            raise _Refused(
-                GoawayCode.INCOMPATIBLE_PROTOCOL,
-                f"the client's protocol {theirs.name} differs from this server's: {difference}",
-            )
         known = request["serverHash"] == wanted.md5
         content = self._response("BOTH" if known else "CLIENT", wanted, with_text=not known)
-        return Reply(content, Verdict.NATIVE, Agreement(wanted, theirs, peer_limits))
+        return Reply(content, Verdict.NATIVE, self._agreement(theirs, wanted, peer_limits))
+
+    def _agreement(self, theirs: Protocol, wanted: Protocol, limits: WireLimits) -> Agreement:
+        return Agreement(self._negotiations.between(theirs, wanted), limits)
 
     def _wanted(self, name: str) -> Protocol:
         if not name:

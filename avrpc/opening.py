@@ -29,7 +29,7 @@ async def open_client(
         await _send(transport, connection)
         answer = handshake.answer(await _receive_answer(transport, connection, serial))
         if isinstance(answer, Agreement):
-            shapes = answer.shapes(answer.local, limits.max_message_bytes)
+            shapes = answer.shapes(limits.max_message_bytes)
             return answer, list(connection.native(answer.peer_limits, shapes))
         if connection.again() or connection.held:
             raise NotAvrpc(f"{transport.peer}: does not speak avrpc: sent more than an answer")
@@ -95,7 +95,7 @@ async def open_server(
         if reply.verdict is Verdict.NATIVE:
             agreement = reply.agreement
             assert agreement is not None
-            shapes = agreement.shapes(agreement.remote, limits.max_message_bytes)
+            shapes = agreement.shapes(limits.max_message_bytes)
             events = connection.native(agreement.peer_limits, shapes)
             await _send_all(transport, connection)
             return agreement, list(events)

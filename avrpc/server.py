@@ -74,6 +74,7 @@ class Server:
             protocol.name: bind_service(protocol, service) for protocol, service in services.items()
         }
         self._texts = TextCache()
+        self._negotiations = NegotiationCache()
         self._budget = AssemblyBudget(self.limits.max_assembly_bytes)
         self._places = trio.Semaphore(self.limits.max_connections)
         self._connections: set[_ServerConnection] = set()
@@ -226,16 +227,26 @@ class Server:
 
     def handshake(self) -> ServerHandshake:
         """A handshake for one connection."""
-        return ServerHandshake(self._offered, limits=self.limits, texts=self._texts)
+        return ServerHandshake(
+            self._offered,
+            limits=self.limits,
+            texts=self._texts,
+            negotiations=self._negotiations,
+        )
 
     def connection(self) -> Connection:
         """The rules for one connection."""
         return Connection(Role.SERVER, self.limits.wire(), self._budget)
 
-    def methods(self, agreement: Agreement) -> list[Method]:
-        """The handlers by the client's message numbers."""
-        methods = self._methods[agreement.local.name]
-        return [methods[message.name] for message in agreement.remote.messages_by_number]
+    def methods(self, negotiation: Negotiation) -> list[Method | None]:
+        """The handlers by the client's message numbers; None for what can't be called."""
+        methods = self._methods[negotiation.server.name]
+        return [
+            replace(methods[message.name], message=negotiation.at_server(message.name))
+            if negotiation[message.name].callable
+            else None
+            for message in negotiation.client.messages_by_number
+        ]
 
     def call_began(self) -> bool:
         """Count a handler; False, and not counted, where too many run."""
@@ -258,7 +269,7 @@ class _ServerConnection:
         self._scope = trio.CancelScope()
         self._session: Session | None = None
         self._nursery: trio.Nursery | None = None
-        self._methods: list[Method] = []
+        self._methods: list[Method | None] = []
         self._workers: Workers
 
     async def run(self) -> None:
@@ -287,7 +298,7 @@ class _ServerConnection:
 
     async def _serve(self, session: Session, agreement: Agreement, events: list[Any]) -> None:
         self._session = session
-        self._methods = self._server.methods(agreement)
+        self._methods = self._server.methods(agreement.negotiation)
         if self._server._closing:  # noqa: SLF001  # it began to close during the handshake
             self.start_drain()
         async with trio.open_nursery() as nursery:

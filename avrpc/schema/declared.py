@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from typing import Any, ClassVar, cast
 
 from avrpc.errors import DeclaredError, InvalidValue, RemoteError
 
 from .codec import Codec
-from .fit import At, fit
+from .compat import Comparison, Verdict
+from .fit import At, fit, quote
 from .parse import namespace_of, suggest
 from .types import Primitive, Record, short
 from .varint import Data, read_long, write_long
@@ -106,6 +108,9 @@ class ErrorCodec:
         self._codecs = [
             Codec(record, At(f"{message}() error", short(record.name))) for record in records
         ]
+        self._readers = [
+            _reader(one, codec) for one, codec in zip(self.classes, self._codecs, strict=True)
+        ]
 
     def encode(self, error: DeclaredError | str) -> bytes:
         """Encode a declared error; or a text, which is Avro's undeclared "system" error.
@@ -120,6 +125,34 @@ class ErrorCodec:
                 return write_long(index + 1) + self._codecs[index].encode(error.fields)
         raise InvalidValue(f"{self._message}: does not declare the error {type(error).__name__}")
 
+    def reading(
+        self,
+        writer: Sequence[Record],
+        matching: Sequence[Record | None],
+        comparison: Comparison,
+    ) -> ErrorCodec:
+        """The same codec, but for decoding the errors of another version.
+
+        Args:
+            writer: That version's errors.
+            matching: For each, which of ours it is; None for one that we do not declare.
+            comparison: Knows how they fit.
+        """
+        made = copy(self)
+        made._readers = [
+            self._reader(theirs, mine, comparison)
+            for theirs, mine in zip(writer, matching, strict=True)
+        ]
+        return made
+
+    def _reader(self, theirs: Record, mine: Record | None, comparison: Comparison) -> _Reader:
+        at = At(f"{self._message}() error", short(theirs.name))
+        if mine is None or comparison.verdict(theirs, mine) >= Verdict.INCOMPATIBLE:
+            return _undeclared(theirs.name, Codec(theirs, at))
+        names = [one.full_name for one in self.classes]
+        own = self.classes[names.index(mine.name)]
+        return _reader(own, Codec(mine, at).reading(theirs, at, comparison))
+
     def decode(self, data: Data) -> RemoteError:
         """Decode an error: one of the declared classes, or for a text a plain `RemoteError`.
 
@@ -133,6 +166,21 @@ class ErrorCodec:
             raise at.wrong(str(exc)) from None
         if branch == 0:
             return RemoteError(self._text.decode(data[start:]))
-        if not 0 < branch <= len(self.classes):
+        if not 0 < branch <= len(self._readers):
             raise at.wrong(f"no branch number {branch}")
-        return self.classes[branch - 1](**self._codecs[branch - 1].decode(data[start:]))
+        return self._readers[branch - 1](data[start:])
+
+
+_Reader = Callable[[Data], RemoteError]
+
+
+def _reader(own: type[DeclaredError], codec: Codec) -> _Reader:
+    return lambda data: own(**codec.decode(data))
+
+
+def _undeclared(name: str, codec: Codec) -> _Reader:
+    def read(data: Data) -> RemoteError:
+        fields = codec.decode(data)
+        return RemoteError(f"{name}: {quote(fields)}", name=name, fields=fields)
+
+    return read

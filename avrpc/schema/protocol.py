@@ -55,6 +55,8 @@ class Message:
         name: Its name.
         doc: What the text says about it.
         kind: What it carries.
+        wire: How it travels. A kind that does not stream what `kind` does means that the other
+            end's version does not, and the array travels whole.
         idempotent: Whether running it twice is harmless.
         number: Its rank among the sorted names of its protocol's messages.
         parameters: Its parameters, without the streamed one.
@@ -70,7 +72,7 @@ class Message:
     ) -> None:
         self.name = signature.name
         self.doc = signature.doc
-        self.kind = signature.kind
+        self.kind = self.wire = signature.kind
         self.idempotent = signature.idempotent
         self.number = number
         self.request_type = signature.request
@@ -125,8 +127,12 @@ class Message:
 
 def _items(of: Type, name: str) -> ItemsCodec:
     assert isinstance(of, Array)
-    item = of.items
-    return ItemsCodec(item, At(short(item.name) if isinstance(item, Record) else f"{name}[]"))
+    return ItemsCodec(of.items, item_place(of.items, name))
+
+
+def item_place(item: Type, name: str) -> At:
+    """What errors call an item: by its record, or by the array that it is of."""
+    return At(short(item.name) if isinstance(item, Record) else f"{name}[]")
 
 
 class Protocol:

@@ -1,0 +1,308 @@
+"""What fits between a client's version of a protocol and a server's, message by message.
+
+Both ends compute it when they connect, from both texts, and come to the same answers. A message is
+then called with codecs that read what the other version writes (`AgreedMessage`); where the two
+versions of it are the same, with its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from .codec import Codec, ItemsCodec
+from .compat import Change, Comparison, Verdict, match_fields, same_name
+from .declared import ErrorCodec
+from .fit import At
+from .messages import Kind, Signature
+from .protocol import Message, Protocol, item_place
+from .types import Array, Record, Type
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How one thing that travels fits: what the one end writes, as the other reads it."""
+
+    verdict: Verdict = Verdict.SAME
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFit:
+    """How one message fits.
+
+    Attributes:
+        name: The message.
+        request: Its parameters: written by the client, read by the server.
+        response: Its response: written by the server, read by the client.
+        errors: Its declared errors, likewise.
+        wire: How it travels. A side is streamed only where both versions stream it; else the
+            array travels whole.
+    """
+
+    name: str
+    request: Fit
+    response: Fit
+    errors: Fit
+    wire: Kind
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the three."""
+        return max(self.request.verdict, self.response.verdict, self.errors.verdict)
+
+    @property
+    def callable(self) -> bool:
+        """Whether it can be called."""
+        return self.verdict < Verdict.INCOMPATIBLE
+
+    def changes(self) -> Iterator[str]:
+        """All that differs, in words."""
+        for part, fit in (
+            ("request", self.request),
+            ("response", self.response),
+            ("errors", self.errors),
+        ):
+            for change in fit.changes:
+                yield f"{part}: {change}"
+
+    @property
+    def reason(self) -> str:
+        """What is worst about it, in words; empty if nothing is."""
+        if self.verdict is Verdict.MISSING:
+            return "the server has no such message"
+        for kind in ("incompatible", "partial"):
+            for part in (self.request, self.response, self.errors):
+                for change in part.changes:
+                    if change.kind == kind:
+                        return str(change)
+        return ""
+
+
+class Negotiation(Mapping[str, MessageFit]):
+    """How every message of a client's protocol fits the server's, by name.
+
+    Attributes:
+        client: The client's protocol.
+        server: The server's.
+        only_at_server: Messages that only the server has.
+    """
+
+    def __init__(self, client: Protocol, server: Protocol) -> None:
+        self.client = client
+        self.server = server
+        self.comparison = Comparison()
+        self._agreed_messages: dict[tuple[str, bool], Message] = {}
+        self.only_at_server = tuple(
+            name for name in server.messages if name not in client.messages
+        )
+        same = client.sha256 == server.sha256
+        self._fits = {
+            name: MessageFit(name, Fit(), Fit(), Fit(), message.kind)
+            if same
+            else self._fit(name, message.kind)
+            for name, message in client.messages.items()
+        }
+
+    def __getitem__(self, name: str) -> MessageFit:
+        return self._fits[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fits)
+
+    def __len__(self) -> int:
+        return len(self._fits)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of all messages."""
+        return max((fit.verdict for fit in self._fits.values()), default=Verdict.SAME)
+
+    def __repr__(self) -> str:
+        return f"<negotiation of {self.client.name}: {self.verdict}>"
+
+    def at_client(self, name: str) -> Message:
+        """A message of the client's, to be called as agreed."""
+        return self._agreed(name, self.client, self.server, at_client=True)
+
+    def at_server(self, name: str) -> Message:
+        """A message of the server's, to be handled as agreed."""
+        return self._agreed(name, self.server, self.client, at_client=False)
+
+    def _agreed(self, name: str, own: Protocol, peer: Protocol, *, at_client: bool) -> Message:
+        fit, message = self._fits[name], own.messages[name]
+        if fit.verdict is Verdict.SAME:
+            return message
+        key = name, at_client
+        if key not in self._agreed_messages:
+            self._agreed_messages[key] = AgreedMessage(
+                message, peer.messages[name], fit, self.comparison, at_client=at_client
+            )
+        return self._agreed_messages[key]
+
+    def _fit(self, name: str, kind: Kind) -> MessageFit:
+        client = self.client.signatures.messages[name]
+        server = self.server.signatures.messages.get(name)
+        if server is None:
+            missing = Fit(Verdict.MISSING)
+            return MessageFit(name, missing, missing, missing, kind)
+        wire = _wire_kind(client.kind, server.kind)
+        request = self._request(client, server)
+        response = self._types(server.response, client.response, f"{name}()")
+        if client.kind.streams_response != server.kind.streams_response:
+            response = _add(response, _whole(f"{name}()", client, client.kind.streams_response))
+        return MessageFit(name, request, response, self._errors(client, server), wire)
+
+    def _types(self, writer: Type, reader: Type, path: str) -> Fit:
+        verdict = self.comparison.verdict(writer, reader)
+        return Fit(verdict, tuple(self.comparison.changes(writer, reader, path)))
+
+    def _request(self, client: Signature, server: Signature) -> Fit:
+        name = client.name
+        if (client.kind is Kind.ONE_WAY) != (server.kind is Kind.ONE_WAY):
+            one, other = client.kind, server.kind
+            return _misfit(name, f"the client's version is {one}, the server's {other}")
+        fit = self._types(client.request, server.request, name)
+        streams = client.kind.streams_request, server.kind.streams_request
+        pairs = match_fields(client.request, server.request)
+        if streams == (True, True) and pairs[-1][1] is not client.request.fields[-1]:
+            return _misfit(name, "the two versions stream different parameters")
+        if streams[1]:
+            field, source = pairs[-1]
+            if source is None and field.has_default and field.default_json != []:
+                path = f"{name}.{field.name}"
+                return _misfit(path, "streamed by the server only, so its default must be []")
+        if streams[0] != streams[1]:
+            fit = _add(fit, _whole(name, client, streams[0]))
+        return fit
+
+    def _errors(self, client: Signature, server: Signature) -> Fit:
+        fit = Fit()
+        for error in server.errors:
+            mine = _matching_error(error, client.errors)
+            path = f"{client.name}() error"
+            if mine is None:
+                text = f"{error.name} is not declared at the client, and arrives as a RemoteError"
+                fit = _add(fit, Fit(Verdict.PARTIAL, (Change(path, "partial", text),)))
+                continue
+            found = self._types(error, mine, path)
+            if found.verdict is Verdict.INCOMPATIBLE:
+                found = Fit(Verdict.PARTIAL, found.changes)
+            fit = _add(fit, found)
+        return fit
+
+
+def _wire_kind(client: Kind, server: Kind) -> Kind:
+    request = client.streams_request and server.streams_request
+    response = client.streams_response and server.streams_response
+    if request:
+        return Kind.STREAM_BOTH if response else Kind.STREAM_REQUEST
+    if response:
+        return Kind.STREAM_RESPONSE
+    return Kind.ONE_WAY if client is Kind.ONE_WAY else Kind.UNARY
+
+
+def _matching_error(error: Record, among: tuple[Record, ...]) -> Record | None:
+    exact = [one for one in among if one.name == error.name]
+    return next(iter(exact or [one for one in among if same_name(error, one)]), None)
+
+
+def _misfit(path: str, text: str) -> Fit:
+    return Fit(Verdict.INCOMPATIBLE, (Change(path, "incompatible", text),))
+
+
+def _whole(path: str, client: Signature, at_client: bool) -> Fit:  # noqa: FBT001
+    one = "client" if at_client else "server"
+    text = f"only the {one}'s version streams it: the array travels whole"
+    return Fit(Verdict.RESOLVABLE, (Change(path, "whole", text),))
+
+
+def _add(fit: Fit, other: Fit) -> Fit:
+    return Fit(max(fit.verdict, other.verdict), fit.changes + other.changes)
+
+
+class AgreedMessage(Message):
+    """A message of one end, with codecs that read what the other end's version writes.
+
+    What the end writes, it writes as its own version says.
+
+    Args:
+        own: This end's version.
+        peer: The other end's.
+        fit: How the two fit; callable.
+        comparison: Knows how their types fit.
+        at_client: Whether this end is the client.
+    """
+
+    def __init__(
+        self,
+        own: Message,
+        peer: Message,
+        fit: MessageFit,
+        comparison: Comparison,
+        *,
+        at_client: bool,
+    ) -> None:
+        vars(self).update({key: value for key, value in vars(own).items() if key not in _CODECS})
+        self.wire = fit.wire
+        self._own = own
+        self._peer = peer
+        self._comparison = comparison
+        self._at_client = at_client
+
+    @cached_property
+    def request(self) -> Codec:
+        """Parameters by name: without the streamed one to be written, nor read if it streams."""
+        if self._at_client:
+            return self._own.request
+        mine, theirs = self.request_type.fields, self._peer.request_type.fields
+        if self.wire.streams_request:
+            mine, theirs = mine[:-1], theirs[:-1]
+        record = Record(self.name, fields=mine)
+        at = At(self.name)
+        codec = Codec(record, at, parameters=record)
+        return codec.reading(Record(self.name, fields=theirs), at, self._comparison)
+
+    @cached_property
+    def response(self) -> Codec | None:
+        """The response; an array where only this end streams it, None where both do."""
+        if self.wire.streams_response:
+            return None
+        at = At(f"{self.name}()")
+        codec = Codec(self.response_type, at)
+        if not self._at_client:
+            return codec
+        return codec.reading(self._peer.response_type, at, self._comparison)
+
+    @cached_property
+    def request_items(self) -> ItemsCodec | None:
+        """Items of the streamed parameter; None where this end has none."""
+        own, theirs = self._own.request_items, self._peer.request_type
+        if own is None or self._at_client or not self.wire.streams_request:
+            return own
+        return self._reading(own, theirs.fields[-1].type)
+
+    @cached_property
+    def response_items(self) -> ItemsCodec | None:
+        """Items of the streamed response; None where this end does not stream it."""
+        own = self._own.response_items
+        if own is None or not self._at_client or not self.wire.streams_response:
+            return own
+        return self._reading(own, self._peer.response_type)
+
+    def _reading(self, own: ItemsCodec, array: Type) -> ItemsCodec:
+        assert isinstance(array, Array)
+        return own.reading(array.items, item_place(own.type, self.name), self._comparison)
+
+    @cached_property
+    def error(self) -> ErrorCodec:
+        """The declared errors."""
+        if not self._at_client:
+            return self._own.error
+        theirs = self._peer.error_types
+        mine = [_matching_error(one, self.error_types) for one in theirs]
+        return self._own.error.reading(theirs, mine, self._comparison)
+
+
+_CODECS = frozenset({"request", "response", "request_items", "response_items", "error"})
