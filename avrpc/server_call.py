@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from math import inf
@@ -99,6 +98,7 @@ class ServerCall(CallInfo):
         "_sender",
         "_session",
         "_started",
+        "_thread",
     )
 
     def __init__(self, host: Host, session: Session, method: Method, event: CallReceived) -> None:
@@ -119,6 +119,7 @@ class ServerCall(CallInfo):
         self._answered = False
         self._cancelled = False
         self._reason = (StatusCode.CANCELLED, "cancelled")
+        self._thread: _ThreadPlace | None = None
         self._items: ItemReceiver | None = None
         self._sender: ItemSender | None = None
         if message.request_items is not None:
@@ -193,7 +194,8 @@ class ServerCall(CallInfo):
                 self._status(*self._reason)
         if self._items is not None:
             self._items.close()
-        self._host.call_ended()
+        if self._thread is None or not self._thread.taken:  # else the thread's end counts
+            self._host.call_ended()
 
     async def _handle(self) -> None:
         if self._cancelled:
@@ -247,19 +249,11 @@ class ServerCall(CallInfo):
         At the deadline it is abandoned, and keeps its place among the running handlers until it
         returns: a thread can't be stopped.
         """
-        host = self._host
-        token = trio.lowlevel.current_trio_token()
-        self._host = _NoHost(host)  # the thread's end counts, not this task's
-
-        def run() -> Any:
-            try:
-                return work()
-            finally:
-                with suppress(trio.RunFinishedError):
-                    token.run_sync_soon(host.call_ended)
-
+        self._thread = _ThreadPlace(self._host)
         return await trio.to_thread.run_sync(
-            run, abandon_on_cancel=True, limiter=host.thread_limiter
+            work,
+            abandon_on_cancel=True,
+            limiter=self._thread,  # type: ignore[arg-type]  # as good as one, which is enough
         )
 
     # The one answer ...
@@ -349,14 +343,24 @@ class ServerCall(CallInfo):
         self._session.finished(self._id)
 
 
-class _NoHost:
-    """Stands in for the host of a call whose thread reports its own end."""
+class _ThreadPlace:
+    """A place among the threads, and from then on among the running handlers.
+
+    It stands in for trio's limiter, since trio gives a place back when the thread has ended,
+    whether or not somebody still waits for it.
+    """
 
     def __init__(self, host: Host) -> None:
-        self.thread_limiter = host.thread_limiter
+        self.taken = False
+        self._host = host
 
-    def call_ended(self) -> None:
-        pass
+    async def acquire_on_behalf_of(self, borrower: object) -> None:
+        await self._host.thread_limiter.acquire_on_behalf_of(borrower)
+        self.taken = True
+
+    def release_on_behalf_of(self, borrower: object) -> None:
+        self._host.thread_limiter.release_on_behalf_of(borrower)
+        self._host.call_ended()
 
 
 def _is_stray(error: BaseException) -> bool:

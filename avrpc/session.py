@@ -377,8 +377,10 @@ class Session:
         entry = self.calls.get(event.call_id)
         if entry is not None:
             entry.on_cancel()
-        elif self.connection.is_open(event.call_id):  # its parameters had not all come
-            self.outgoing.status(event.call_id, StatusCode.CANCELLED, "cancelled", started=False)
+        elif self.connection.is_open(event.call_id):
+            # Its answer is large, and still leaving; or its parameters had not all come.
+            started = self.outgoing.busy(event.call_id)
+            self.outgoing.status(event.call_id, StatusCode.CANCELLED, "cancelled", started=started)
             self._check_idle()
 
     def _too_large(self, event: ValueTooLarge) -> None:
@@ -387,8 +389,9 @@ class Session:
         # What ends the call may have come right behind.
         is_open = self.connection.is_open(event.call_id)
         if self.connection.role is Role.SERVER and is_open:
+            started = entry is not None or self.outgoing.busy(event.call_id)
             self.outgoing.status(
-                event.call_id, StatusCode.RESOURCE_EXHAUSTED, text, started=entry is not None
+                event.call_id, StatusCode.RESOURCE_EXHAUSTED, text, started=started
             )
         elif entry is not None and is_open:
             self.outgoing.cancel(event.call_id)

@@ -265,7 +265,7 @@ async def test_reader_that_leaves_before_the_first_item_cancels_too(
 
     async def pull(count: int, size: int) -> AsyncGenerator[bytes]:
         try:
-            await trio.sleep_forever()
+            await trio.sleep(1000)
             yield b"never"
         finally:
             note("finally")

@@ -34,6 +34,7 @@ Maker = Callable[[], Any]
 _FLOAT = struct.Struct("<f")
 
 MAX_DEFAULT_NESTING = 64
+MAX_FILLED_FIELDS = 50_000
 
 MIN_INT, MAX_INT = -(1 << 31), (1 << 31) - 1
 MIN_LONG, MAX_LONG = -(1 << 63), (1 << 63) - 1
@@ -69,6 +70,7 @@ class _Compiler:
         self.owner: Field | None = None
         self._known: dict[tuple[int, int], Maker | SchemaError] = {}
         self._filled: dict[Field, set[Field]] = {}
+        self._left = MAX_FILLED_FIELDS
 
     def compile(self, of: Type, json: Any, place: Place, depth: int) -> Maker:
         if depth > MAX_DEFAULT_NESTING:
@@ -125,6 +127,11 @@ class _Compiler:
     def _record(self, of: Record, json: Any, place: Place, depth: int) -> Maker:
         if not isinstance(json, dict):
             raise place.expected(f"an object with the fields of {of.name}", json)
+        self._left -= len(of.fields)
+        if self._left < 0:
+            raise place.error(
+                f"the defaults of this text fill in more than {MAX_FILLED_FIELDS} fields"
+            )
         names = {field.name for field in of.fields}
         for key in json:
             if key not in names:

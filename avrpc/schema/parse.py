@@ -52,6 +52,7 @@ _ORDERS = ("ascending", "descending", "ignore")
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Give "; did you mean 'x'?" for a name close to a known one, else nothing."""
+    known = [one for one in known if len(one) <= 64][:500] if len(name) <= 64 else []
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
     if not close:
         close = [other for other in known if other.lower() == name.lower()][:1]
@@ -181,7 +182,7 @@ class Names:
         if known is not None:
             where = known.place.path
             if known.place.source != place.source:
-                where = f"{known.place.source}: {where}"
+                where = ": ".join(filter(None, (known.place.source, where)))
             raise (place / "name").error(f"{name!r} is defined already, at {where}")
         self.definitions[name] = Definition(name, json, place)
         return name
@@ -241,6 +242,9 @@ class Names:
                 raise place.error(
                     f'{name!r} is no type by itself: it needs {{"type": "{name}", ...}}'
                 )
+            elsewhere = [full for full in self.definitions if short(full) == short(name)]
+            if elsewhere:
+                raise place.error(f"no type {name!r}; did you mean {elsewhere[0]!r}?")
             known = [*PRIMITIVES, *kinds, *self.definitions, *map(short, self.definitions)]
             raise place.error(f"no type {name!r}{suggest(name, known)}")
         return self._named(found)

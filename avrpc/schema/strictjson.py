@@ -71,6 +71,16 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
+def decode(text: str | bytes, place: Place) -> str:
+    """Give the text that bytes are in UTF-8, with or without a mark in front."""
+    if isinstance(text, str):
+        return text
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise place.error(f"not UTF-8: byte {exc.start} is 0x{text[exc.start]:02x}") from exc
+
+
 def read_json(text: str | bytes, source: str = "") -> Any:
     """Parse JSON text.
 
@@ -79,11 +89,7 @@ def read_json(text: str | bytes, source: str = "") -> Any:
             object (with the path), or nests deeper than Python reads.
     """
     top = Place(source, "")
-    if isinstance(text, bytes):
-        try:
-            text = text.decode("utf-8-sig")
-        except UnicodeDecodeError as exc:
-            raise top.error(f"not UTF-8: byte {exc.start} is 0x{text[exc.start]:02x}") from exc
+    text = decode(text, top)
     duplicates = _Duplicates()
     try:
         made = json.loads(text, object_pairs_hook=duplicates.hook, parse_constant=_no_constant)

@@ -40,6 +40,8 @@ REFUSED = [
     ("strin", "$", "no type 'strin'; did you mean 'string'?"),
     ("STRING", "$", "no type 'STRING'; did you mean 'string'?"),
     ("whatever", "$", "no type 'whatever'"),
+    ([record_json(name="a.b.R"), "R"], "$[1]", "no type 'R'; did you mean 'a.b.R'?"),
+    ([record_json(name="a.b.R"), "c.R"], "$[1]", "no type 'c.R'; did you mean 'a.b.R'?"),
     ("array", "$", '\'array\' is no type by itself: it needs {"type": "array", ...}'),
     ({"type": "recrod", "name": "R"}, "$.type", "no type 'recrod'; did you mean 'record'?"),
     ({"type": 5}, "$.type", "expected a type"),
@@ -253,6 +255,10 @@ def test_a_duplicate_names_both_files() -> None:
     with pytest.raises(SchemaError) as caught:
         names.collect(E, "", Place("b.avsc"))
     assert str(caught.value) == "b.avsc: $.name: 'E' is defined already, at a.avsc: $"
+    names = Names()
+    names.collect(E, "", Place("a.avdl:3:6", ""))
+    with pytest.raises(SchemaError, match=r"already, at a\.avdl:3:6$"):
+        names.collect(E, "", Place("b.avsc"))
 
 
 def test_an_array_of_a_record_that_was_read_before() -> None:
