@@ -85,7 +85,7 @@ class ItemReceiver(trio.abc.ReceiveChannel[Any]):
     ) -> None:
         self.deadline = deadline
         self._session = session
-        self._call_id = call_id
+        self.call_id = call_id
         self._codec = codec
         self._late = late
         self._half_window = session.connection.limits.window_bytes // 2
@@ -111,6 +111,12 @@ class ItemReceiver(trio.abc.ReceiveChannel[Any]):
         else:
             frames.append((data, count))
         self._waiter.wake()
+
+    def feed_whole(self, values: list[Any]) -> None:
+        """All items came at once, decoded: the peer's version does not stream them."""
+        if not self._closed:
+            self._items = values[::-1]
+            self._waiter.wake()
 
     def finish(self, end: Exception) -> None:
         """No more items: after those that are here, ``end`` is raised. The first one counts."""
@@ -222,7 +228,7 @@ class ItemReceiver(trio.abc.ReceiveChannel[Any]):
             error.maybe_executed = True
             self._frames.clear()
             self._end = error
-            self._session.reject(self._call_id, error)
+            self._session.reject(self.call_id, error)
             return
         items.reverse()
         self._items = items
@@ -232,7 +238,7 @@ class ItemReceiver(trio.abc.ReceiveChannel[Any]):
         """A frame was used up: its bytes are the peer's to send again."""
         self._owed += self._size
         if self._owed >= self._half_window and self._end is None:
-            self._session.outgoing.credit(self._call_id, self._owed)
+            self._session.outgoing.credit(self.call_id, self._owed)
             self._session.wake()
             self._owed = 0
 

@@ -358,8 +358,8 @@ class _BoundMessage:
         limit = self._session.connection.peer_limits.max_message_bytes
         if len(encoded) > limit:
             raise LimitExceeded(
-                f"{self._message.name}: parameters of {len(encoded)} bytes; the server takes {limit}"
-                " (its Limits.max_message_bytes)"
+                f"{self._message.name}: parameters of {len(encoded)} bytes;"
+                f" the server takes {limit} (its Limits.max_message_bytes)"
             )
         return encoded
 

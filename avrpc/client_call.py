@@ -29,6 +29,7 @@ from trio.lowlevel import (
 )
 
 from avrpc.call import ItemReceiver, ItemSender
+from avrpc.collect import ItemCollector
 from avrpc.errors import (
     AvrpcError,
     CallCancelled,
@@ -202,6 +203,7 @@ class StreamCall(_Entry, ABC):
         self._call_id = _NO_CALL
         self._outcome: Outcome | None = None
         self._failure: Exception | None = None
+        self._entered = False
         self._closed = False  # by this end
 
     def __getattr__(self, name: str) -> Any:
@@ -210,18 +212,28 @@ class StreamCall(_Entry, ABC):
         raise AttributeError(name)
 
     async def _open(self) -> None:
-        """Make the call: wait for a slot, send it, and be told of it from then on."""
-        if self._call_id != _NO_CALL:
+        """Make the call, unless the server's version wants all its items with it."""
+        if self._entered:
             raise RuntimeError(f"{self._message.name}: a streamed call is made once")
         await checkpoint()  # here, since a cancel after the call was sent would leave it open
+        self._entered = True
         self._deadline = deadline_after(self._timeout)
+        if self._message.kind.streams_request and not self._message.wire.streams_request:
+            self._started()
+            return
         with trio.CancelScope(deadline=self._deadline) as scope:
-            await self._session.wait_slot(streamed=True, size=len(self._parameters))
+            await self._call(self._parameters)
         if scope.cancelled_caught:
             raise self._late_error(maybe_executed=False)
+
+    async def _call(self, parameters: bytes | bytearray) -> None:
+        """Wait for a slot, send the call, and be told of it from then on."""
+        wire = self._message.wire
+        streamed = wire.streams_request or wire.streams_response
+        await self._session.wait_slot(streamed=streamed, size=len(parameters))
         self._call_id = self._session.outgoing.call(
             self._message.number,
-            self._parameters,
+            parameters,
             time_left=time_left(self._deadline),
             metadata=self._metadata,
         )
@@ -232,7 +244,7 @@ class StreamCall(_Entry, ABC):
 
     @abstractmethod
     def _started(self) -> None:
-        """The call has its id."""
+        """The call has its id; or it will have, once the collected items are sent."""
 
     @abstractmethod
     def _finish(self, error: Exception) -> None:
@@ -245,9 +257,13 @@ class StreamCall(_Entry, ABC):
     def on_outcome(self, outcome: Outcome) -> None:
         self._outcome = outcome
         if isinstance(outcome, ResultReceived):
+            self._result_came(outcome)
             self._finish(trio.EndOfChannel())
         else:
             self._finish(outcome_error(outcome, self._message))
+
+    def _result_came(self, outcome: ResultReceived) -> None:
+        """Nothing, where the result is empty or waited for."""
 
     def on_failure(self, error: AvrpcError) -> None:
         self._failure = error
@@ -265,7 +281,7 @@ class StreamCall(_Entry, ABC):
             self._finish(failure)
 
     def _leave(self) -> None:
-        if self._call_id != _NO_CALL and not self._closed:
+        if self._entered and not self._closed:
             self._closed = True
             self._cancel(trio.ClosedResourceError(f"{self._message.name}: this call was closed"))
             self._close()
@@ -297,9 +313,20 @@ class _Receiving(StreamCall, trio.abc.ReceiveChannel[Any]):
 
     def _receive_items(self, codec: ItemsCodec | None) -> None:
         assert codec is not None
+        if "_items" in vars(self):  # the call was made late, with its items
+            self._items.call_id = self._call_id
+            return
         self._items = ItemReceiver(
             self._session, self._call_id, codec, self._deadline, DeadlineExceeded
         )
+
+    def _result_came(self, outcome: ResultReceived) -> None:
+        codec = self._message.response
+        if codec is not None:  # the server's version does not stream
+            try:
+                self._items.feed_whole(outcome_value(outcome, codec))
+            except InvalidValue as error:
+                self._items.finish(error)
 
     def on_items(self, data: bytes, count: int) -> None:
         self._items.feed(data, count)
@@ -315,13 +342,17 @@ class _Receiving(StreamCall, trio.abc.ReceiveChannel[Any]):
 class _Sending(StreamCall, trio.abc.SendChannel[Any]):
     """The part of a call that streams its request."""
 
-    _sender: ItemSender
+    _sender: ItemSender | ItemCollector
 
     def _send_items(self, codec: ItemsCodec | None) -> None:
         assert codec is not None
-        self._sender = ItemSender(
-            self._session, self._call_id, codec, self._deadline, DeadlineExceeded
-        )
+        if self._message.wire.streams_request:
+            self._sender = ItemSender(
+                self._session, self._call_id, codec, self._deadline, DeadlineExceeded
+            )
+        elif self._call_id == _NO_CALL:
+            max_bytes = self._session.connection.peer_limits.max_message_bytes
+            self._sender = ItemCollector(codec, max_bytes - len(self._parameters))
 
     def on_credit(self) -> None:
         self._sender.credit_came()
@@ -339,10 +370,15 @@ class _Sending(StreamCall, trio.abc.SendChannel[Any]):
         """END, after the last item; once."""
         if not self._sender.finished:
             await self._sender.wait_left()
-        if not self._sender.finished:
+        if self._sender.finished:
+            return
+        sender = self._sender
+        if isinstance(sender, ItemCollector):
+            await self._call(self._parameters + sender.array())
+        else:
             self._session.outgoing.end(self._call_id)
             self._session.kick()
-            self._sender.finish(trio.ClosedResourceError("the items were ended"))
+        sender.finish(trio.ClosedResourceError("the items were ended"))
 
 
 class ResponseCall(_Receiving):

@@ -176,9 +176,7 @@ class RemoteError(AvrpcError):
 
     maybe_executed = True
 
-    def __init__(
-        self, text: str, *, name: str = "", fields: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, text: str, *, name: str = "", fields: dict[str, Any] | None = None) -> None:
         super().__init__(text)
         self.name = name
         self.fields: dict[str, Any] = fields or {}

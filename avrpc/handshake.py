@@ -31,7 +31,6 @@ from avrpc.errors import (
 )
 from avrpc.limits import Limits, limits_of_peer
 from avrpc.schema import Protocol
-from avrpc.schema.negotiation import Negotiation
 from avrpc.schema.handshake_records import (
     HANDSHAKE_REQUEST,
     HANDSHAKE_RESPONSE,
@@ -39,6 +38,7 @@ from avrpc.schema.handshake_records import (
     REFUSAL,
     RecordCodec,
 )
+from avrpc.schema.negotiation import Negotiation
 from avrpc.wire import GoawayCode, MessageShape, WireLimits
 
 VERSION = 1

@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import trio
 from avrpc.address import TcpAddress, UnixAddress, parse_address
 from avrpc.groups import single
 from avrpc.handlers import Method, bind_service
-from avrpc.handshake import Agreement, ServerHandshake, TextCache
+from avrpc.handshake import Agreement, NegotiationCache, ServerHandshake, TextCache
 from avrpc.limits import Limits
 from avrpc.opening import Refused, open_server
 from avrpc.schema import Protocol
+from avrpc.schema.negotiation import Negotiation
 from avrpc.server_call import ServerCall
 from avrpc.session import Session, lost
 from avrpc.transport import SocketTransport, StreamTransport, Transport
@@ -311,13 +313,18 @@ class _ServerConnection:
         """A call came: start its handler."""
         session = self._session
         assert session is not None
+        method = self._methods[event.number]
+        if method is None:
+            text = "the server's version of the protocol has no such message, or another"
+            session.outgoing.status(event.call_id, StatusCode.UNIMPLEMENTED, text, started=False)
+            return
         if not self._server.call_began():
             text = f"{self._server.running} handlers run already (Limits.max_running_handlers)"
             session.outgoing.status(
                 event.call_id, StatusCode.RESOURCE_EXHAUSTED, text, started=False
             )
             return
-        call = ServerCall(self._server, session, self._methods[event.number], event)
+        call = ServerCall(self._server, session, method, event)
         session.add(event.call_id, call)
         self._workers.start(call)
 

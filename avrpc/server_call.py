@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import trio
 
 from avrpc.call import ItemReceiver, ItemSender
+from avrpc.collect import ItemCollector
 from avrpc.errors import AvrpcError, InvalidValue
 from avrpc.groups import single
 from avrpc.handlers import Method, Style
@@ -121,11 +122,16 @@ class ServerCall(CallInfo):
         self._reason = (StatusCode.CANCELLED, "cancelled")
         self._thread: _ThreadPlace | None = None
         self._items: ItemReceiver | None = None
-        self._sender: ItemSender | None = None
+        self._sender: ItemSender | ItemCollector | None = None
         if message.request_items is not None:
             self._items = ItemReceiver(session, self._id, message.request_items, self.deadline)
-        if message.response_items is not None:
+        if message.response_items is None:
+            return
+        if message.wire.streams_response:
             self._sender = ItemSender(session, self._id, message.response_items, self.deadline)
+        else:
+            max_bytes = session.connection.peer_limits.max_message_bytes
+            self._sender = ItemCollector(message.response_items, max_bytes)
 
     # From the session ...
 
@@ -209,9 +215,12 @@ class ServerCall(CallInfo):
             self._status(StatusCode.INVALID_VALUE, str(error))
             return
         self._parameters = b""
+        name = self.message.streamed_parameter
+        if self._items is not None and name in parameters:
+            self._items.feed_whole(parameters.pop(name))
+            self._items.finish(trio.EndOfChannel())
         arguments = self._method.arguments(parameters)
         if self._items is not None:
-            name = self.message.streamed_parameter
             assert name is not None
             arguments[self._method.renamed.get(name, name)] = self._items
         self._started = True
@@ -238,6 +247,9 @@ class ServerCall(CallInfo):
                     item = await following()
         except StopAsyncIteration:
             pass
+        if isinstance(sender, ItemCollector):
+            await self._value(self._session.outgoing.result, sender.array())
+            return
         await sender.wait_left()
         if self._may_answer():
             self._session.outgoing.result(self._id)

@@ -20,7 +20,7 @@ LAYERS = (
     ("wire", "schema"),
     ("address", "limits", "transport", "handshake", "opening"),
     ("session",),
-    ("call",),
+    ("call", "collect"),
     ("client_call", "client", "handlers", "workers", "server_call", "server"),
     ("avrpc",),
     ("testing",),

@@ -139,7 +139,7 @@ class ErrorCodec:
             comparison: Knows how they fit.
         """
         made = copy(self)
-        made._readers = [
+        made._readers = [  # noqa: SLF001 - our own
             self._reader(theirs, mine, comparison)
             for theirs, mine in zip(writer, matching, strict=True)
         ]

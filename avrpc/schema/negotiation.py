@@ -94,9 +94,7 @@ class Negotiation(Mapping[str, MessageFit]):
         self.server = server
         self.comparison = Comparison()
         self._agreed_messages: dict[tuple[str, bool], Message] = {}
-        self.only_at_server = tuple(
-            name for name in server.messages if name not in client.messages
-        )
+        self.only_at_server = tuple(name for name in server.messages if name not in client.messages)
         same = client.sha256 == server.sha256
         self._fits = {
             name: MessageFit(name, Fit(), Fit(), Fit(), message.kind)
@@ -151,7 +149,7 @@ class Negotiation(Mapping[str, MessageFit]):
         request = self._request(client, server)
         response = self._types(server.response, client.response, f"{name}()")
         if client.kind.streams_response != server.kind.streams_response:
-            response = _add(response, _whole(f"{name}()", client, client.kind.streams_response))
+            response = _add(response, _whole(f"{name}()", client.kind.streams_response))
         return MessageFit(name, request, response, self._errors(client, server), wire)
 
     def _types(self, writer: Type, reader: Type, path: str) -> Fit:
@@ -174,7 +172,7 @@ class Negotiation(Mapping[str, MessageFit]):
                 path = f"{name}.{field.name}"
                 return _misfit(path, "streamed by the server only, so its default must be []")
         if streams[0] != streams[1]:
-            fit = _add(fit, _whole(name, client, streams[0]))
+            fit = _add(fit, _whole(name, streams[0]))
         return fit
 
     def _errors(self, client: Signature, server: Signature) -> Fit:
@@ -212,7 +210,7 @@ def _misfit(path: str, text: str) -> Fit:
     return Fit(Verdict.INCOMPATIBLE, (Change(path, "incompatible", text),))
 
 
-def _whole(path: str, client: Signature, at_client: bool) -> Fit:  # noqa: FBT001
+def _whole(path: str, at_client: bool) -> Fit:
     one = "client" if at_client else "server"
     text = f"only the {one}'s version streams it: the array travels whole"
     return Fit(Verdict.RESOLVABLE, (Change(path, "whole", text),))

@@ -32,7 +32,7 @@ from avrpc.wire.events import (
 )
 from avrpc.wire.outgoing import Outgoing
 from avrpc.wire.pieces import AssemblyBudget
-from avrpc.wire.primitives import MAX_METADATA_ENTRIES
+from avrpc.wire.primitives import MAX_METADATA_ENTRIES, encode_long
 from avrpc.wire.states import CallState, ConnectionState, Role
 
 __all__ = [
@@ -63,4 +63,5 @@ __all__ = [
     "StatusReceived",
     "ValueTooLarge",
     "WireLimits",
+    "encode_long",
 ]
