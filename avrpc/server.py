@@ -413,6 +413,7 @@ def _remove_stale(path: str) -> None:
     except OSError:
         return
     with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)  # a queue that is full is a sign of life, too
         try:
             probe.connect(path)
         except ConnectionRefusedError:
