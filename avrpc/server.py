@@ -131,7 +131,10 @@ class Server:
         Takes the stream over, and closes it.
         """
         await self._places.acquire()
-        await self._handle(StreamTransport(stream, "stream"))
+        try:
+            await self._handle(StreamTransport(stream, "stream"))
+        except BaseExceptionGroup as group:
+            raise single(group) from None
 
     def run(self, *addresses: str, ready: Callable[[list[str]], object] | None = None) -> None:
         """Run trio and serve, until SIGTERM or SIGINT: then drain, and return.
