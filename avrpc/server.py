@@ -134,7 +134,10 @@ class Server:
         Takes the stream over, and closes it.
         """
         await self._places.acquire()
-        await self._handle(StreamTransport(stream, "stream"))
+        try:
+            await self._handle(StreamTransport(stream, "stream"))
+        except BaseExceptionGroup as group:
+            raise single(group) from None
 
     def run(self, *addresses: str, ready: Callable[[list[str]], object] | None = None) -> None:
         """Run trio and serve, until SIGTERM or SIGINT: then drain, and return.
@@ -431,6 +434,7 @@ def _remove_stale(path: str) -> None:
     except OSError:
         return
     with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)  # a queue that is full is a sign of life, too
         try:
             probe.connect(path)
         except ConnectionRefusedError:

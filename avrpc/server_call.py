@@ -187,6 +187,7 @@ class ServerCall(CallInfo):
         """Answer what got out of the handler's scope; what is no handler's affair is raised."""
         cause = single(error)
         if not isinstance(cause, Exception) and not _is_stray(error):
+            self._reason = (StatusCode.UNAVAILABLE, "the server has stopped")
             raise error
         self._answer_failure(cause)
 

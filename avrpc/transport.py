@@ -166,4 +166,5 @@ class StreamTransport(Transport):
 
     async def aclose(self) -> None:
         self._closed = True
-        await trio.aclose_forcefully(self._stream)
+        with trio.CancelScope(shield=True):  # else a cancel from outside would be raised here
+            await trio.aclose_forcefully(self._stream)

@@ -1,0 +1,64 @@
+import json
+
+import pytest
+
+import avrpc
+from avrpc.cli.failures import (
+    Declared,
+    Failure,
+    Late,
+    NoConnection,
+    Remote,
+    Usage,
+    declared_failure,
+    failure_of,
+)
+from tests.cli.desk import Quotes
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (avrpc.ConnectFailed("a"), NoConnection, 3),
+        (avrpc.ConnectTimeout("a"), NoConnection, 3),
+        (avrpc.ConnectionRefused("a"), NoConnection, 3),
+        (avrpc.ConnectionLost("a"), NoConnection, 3),
+        (avrpc.ConnectionClosed("a"), NoConnection, 3),
+        (avrpc.InternalError("a"), Remote, 4),
+        (avrpc.Unavailable("a"), Remote, 4),
+        (avrpc.InvalidValue("a"), Remote, 4),
+        (avrpc.LimitExceeded("a"), Remote, 4),
+        (avrpc.DeadlineExceeded("a"), Late, 5),
+    ],
+)
+def test_each_error_has_its_exit_code(
+    error: avrpc.AvrpcError, kind: type[Failure], code: int
+) -> None:
+    failure = failure_of(error)
+    assert type(failure) is kind
+    assert failure.exit_code == code
+    assert str(failure) == "a"
+
+
+def test_an_error_without_words_shows_its_name() -> None:
+    assert str(failure_of(avrpc.Unavailable())) == "Unavailable"
+
+
+def test_a_failure_is_shown_as_one_line_that_leaves_the_terminal_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Usage("one\ntwo \x1b[31mred\u202e").show()
+    assert capsys.readouterr().err == "avrpc: one\\ntwo \\x1b[31mred\\u202e\n"
+
+
+def test_a_declared_error_is_shown_by_its_name_with_its_fields_as_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    message = Quotes.messages["last"]
+    failure = declared_failure(message, Quotes.errors.UnknownSymbol(symbol="X"))
+    assert isinstance(failure, Declared)
+    assert failure.exit_code == 1
+    failure.show()
+    text = capsys.readouterr().err
+    assert text == 'UnknownSymbol: {"symbol": "X"}\n'
+    assert json.loads(text.partition(": ")[2]) == {"symbol": "X"}

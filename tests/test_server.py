@@ -1,0 +1,836 @@
+"""The server: addresses, connections, what it refuses, and how it ends."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+import avrpc
+from avrpc.address import TcpAddress
+from avrpc.server import _Listener
+from avrpc.testing import Link, open_pair
+from avrpc.wire import GoawayCode
+from avrpc.wire.frames import Kind
+from tests.desk import (
+    DESK,
+    Desk,
+    Note,
+    at_rest,
+    desk_server,
+    open_raw_client,
+    tick,
+)
+from tests.wire.pair import frame
+
+NUMBERS = {name: message.number for name, message in DESK.messages.items()}
+ROOT = Path(__file__).parent.parent
+
+OTHER = avrpc.Protocol.parse(
+    '{"protocol": "Other", "namespace": "test", "messages":'
+    ' {"ping": {"request": [], "response": "string"}}}'
+)
+
+
+# What a caller is told by a server that stops at once: nothing, if there is no time for it.
+STOPPED = (avrpc.ConnectionLost, avrpc.Unavailable)
+
+
+async def ping() -> str:
+    return "pong"
+
+
+# What can be served ...
+
+
+def test_server_needs_a_protocol_and_no_two_of_one_name() -> None:
+    with pytest.raises(TypeError, match="at least one protocol"):
+        avrpc.Server({})
+    again = avrpc.Protocol.parse(DESK.text)
+    with pytest.raises(TypeError, match="two protocols of one name"):
+        avrpc.Server({DESK: Desk(), again: Desk()})
+
+
+def test_service_that_does_not_fit_is_refused_when_the_server_is_made() -> None:
+    with pytest.raises(TypeError, match=r"does not implement test\.Other: ping"):
+        avrpc.Server({OTHER: object()})
+
+
+async def test_several_protocols_share_a_server_and_the_first_is_the_default() -> None:
+    server = avrpc.Server({OTHER: {"ping": ping}, DESK: Desk()})
+    assert server.protocols == (OTHER, DESK)
+    async with (
+        open_pair(server, DESK) as desk,
+        open_pair(server, OTHER) as other,
+        open_pair(server) as default,
+        open_pair(server, "test.Desk") as named,
+    ):
+        assert await desk.last("EURUSD") == await named.last("EURUSD") == tick()
+        assert await other.ping() == await default.ping() == "pong"
+        assert default.protocols == ("test.Other", "test.Desk")
+
+
+# ... where ...
+
+
+async def test_port_0_is_filled_in(nursery: trio.Nursery) -> None:
+    server = desk_server()
+    (address,) = await nursery.start(server.serve, "tcp://127.0.0.1:0")
+    assert address.startswith("tcp://127.0.0.1:")
+    assert not address.endswith(":0")
+    async with avrpc.connect(address, DESK) as client:
+        assert await client.last("EURUSD") == tick()
+        assert client.address == address
+    await server.aclose()
+
+
+async def test_several_addresses_are_reported_in_order(
+    nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    server = desk_server()
+    unix = f"unix://{tmp_path / 'desk'}"
+    addresses = await nursery.start(server.serve, "tcp://127.0.0.1:0", unix, "tcp://127.0.0.1:0")
+    assert addresses[1] == unix
+    assert len(set(addresses)) == 3
+    for address in addresses:
+        async with avrpc.connect(address, DESK) as client:
+            assert await client.last("EURUSD") == tick()
+    await server.aclose()
+    assert not (tmp_path / "desk").exists()
+
+
+async def test_name_with_two_families_is_served_on_both(nursery: trio.Nursery) -> None:
+    families = {info[0] for info in socket.getaddrinfo("localhost", None, type=socket.SOCK_STREAM)}
+    server = desk_server()
+    addresses = await nursery.start(server.serve, "tcp://localhost:0")
+    assert len(addresses) == len(families)
+    for address in addresses:
+        async with avrpc.connect(address, DESK) as client:
+            assert await client.last("EURUSD") == tick()
+    await server.aclose()
+
+
+async def test_two_servers_run_in_one_process(nursery: trio.Nursery) -> None:
+    first, second = desk_server(), avrpc.Server({OTHER: {"ping": ping}})
+    (one,) = await nursery.start(first.serve, "tcp://127.0.0.1:0")
+    (two,) = await nursery.start(second.serve, "tcp://127.0.0.1:0")
+    async with avrpc.connect(one, DESK) as desk, avrpc.connect(two, OTHER) as other:
+        assert await desk.last("EURUSD") == tick()
+        await first.aclose()
+        assert await other.ping() == "pong"
+    await second.aclose()
+
+
+async def test_server_may_serve_twice(nursery: trio.Nursery) -> None:
+    server = desk_server()
+    (one,) = await nursery.start(server.serve, "tcp://127.0.0.1:0")
+    (two,) = await nursery.start(server.serve, "tcp://127.0.0.1:0")
+    for address in (one, two):
+        async with avrpc.connect(address, DESK) as client:
+            assert await client.last("EURUSD") == tick()
+    await server.aclose()
+
+
+async def test_stale_socket_file_is_replaced_and_a_live_one_is_not(
+    nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    path = tmp_path / "desk"
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+    server = desk_server()
+    (address,) = await nursery.start(server.serve, f"unix://{path}")
+    with pytest.raises(OSError, match="in use") as caught:
+        await desk_server().serve(address)
+    assert caught.value.errno == errno.EADDRINUSE
+    async with avrpc.connect(address, DESK) as client:
+        assert await client.last("EURUSD") == tick()
+    await server.aclose()
+
+
+async def test_live_socket_whose_queue_is_full_holds_up_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "desk"
+    with socket.socket(socket.AF_UNIX) as live:
+        live.bind(str(path))
+        live.listen(0)
+        waiting = [socket.socket(socket.AF_UNIX) for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            try:
+                one.connect(str(path))
+            except BlockingIOError:
+                break
+        with trio.fail_after(5), pytest.raises(OSError, match="in use"):
+            await desk_server().serve(f"unix://{path}")
+        for one in waiting:
+            one.close()
+
+
+async def test_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "desk"
+    path.write_text("mine")
+    with pytest.raises(OSError, match="in use"):
+        await desk_server().serve(f"unix://{path}")
+    assert path.read_text() == "mine"
+
+
+async def test_socket_file_that_is_gone_already_is_no_matter(
+    nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    server = desk_server()
+    path = tmp_path / "desk"
+    await nursery.start(server.serve, f"unix://{path}")
+    path.unlink()
+    await server.aclose()
+
+
+@pytest.mark.parametrize("addresses", [(), ("nonsense",), ("tcp://127.0.0.1:0", "nonsense")])
+async def test_address_that_is_none_is_refused_before_anything_is_served(
+    addresses: tuple[str, ...],
+) -> None:
+    with pytest.raises(ValueError, match="address"):
+        await desk_server().serve(*addresses)
+
+
+async def test_address_that_can_not_be_bound_raises_what_the_system_says() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(OSError, match="in use"):
+            await desk_server().serve("tcp://127.0.0.1:0", address)
+
+
+# ... accepting ...
+
+
+class FailingSocket:
+    """A listening socket whose accept fails as told, and then waits."""
+
+    def __init__(self, *errors: int) -> None:
+        self.errors = list(errors)
+
+    async def accept(self) -> Any:
+        await trio.lowlevel.checkpoint()
+        if self.errors:
+            error = self.errors.pop(0)
+            raise OSError(error, os.strerror(error))
+        await trio.sleep(1000)
+
+    def fileno(self) -> int:
+        return -1
+
+
+@pytest.mark.parametrize(
+    ("error", "pause"), [(errno.ECONNABORTED, 0), (errno.EPERM, 0), (errno.EMFILE, 0.1)]
+)
+async def test_accept_that_fails_for_now_is_tried_again(
+    error: int, pause: float, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = desk_server()
+    failing = FailingSocket(error, error, error)
+    listener = _Listener(failing, TcpAddress("127.0.0.1", 1))  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server._accept, listener, nursery)
+        await trio.sleep(1)
+        assert failing.errors == []
+        assert len(caplog.records) == (3 if pause else 0)
+        nursery.cancel_scope.cancel()
+    assert server._places.value == server.limits.max_connections
+
+
+async def test_accept_that_can_work_no_more_ends_the_server() -> None:
+    server = desk_server()
+    failing = FailingSocket(errno.EBADF)
+    listener = _Listener(failing, TcpAddress("127.0.0.1", 1))  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            await server._accept(listener, nursery)
+    assert server._places.value == server.limits.max_connections
+
+
+async def test_connections_beyond_the_limit_wait_for_one_to_end(nursery: trio.Nursery) -> None:
+    server = desk_server(limits=avrpc.Limits(max_connections=1))
+    (address,) = await nursery.start(server.serve, "tcp://127.0.0.1:0")
+    async with avrpc.connect(address, DESK) as first:
+        with pytest.raises(avrpc.ConnectTimeout):
+            async with avrpc.connect(address, DESK, timeout=0.1):
+                pass
+        assert await first.last("EURUSD") == tick()
+    async with avrpc.connect(address, DESK) as second:
+        assert await second.last("EURUSD") == tick()
+    await server.aclose()
+    assert server._places.value == 1
+
+
+# ... what it refuses, and says so in one line of its log ...
+
+
+async def talk(server: avrpc.Server, data: bytes, *, end: bool = False) -> bytes:
+    """What a server answers to some bytes, until it hangs up."""
+    link = Link()
+    received = b""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve_stream, link.server)
+        await link.client.send_all(data)
+        if end:
+            await link.client.send_eof()
+        while more := await link.client.receive_some():
+            received += more
+    return received
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100),
+        b"SSH-2.0-OpenSSH_9.6\r\n" + b"\x1b[31mred\n" * 10,
+        b"\xff" * 100,
+        bytes(100),
+        b"\0\0\0\0\0\0\0\1\0\0\0\5hello",
+    ],
+)
+async def test_garbage_ends_its_connection_with_one_line_in_the_log_and_nothing_else(
+    garbage: bytes, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = desk_server()
+    async with open_pair(server, DESK) as client:
+        await talk(server, garbage)
+        assert await client.last("EURUSD") == tick()
+        assert len(server._connections) == 1
+    (line,) = caplog.records
+    assert line.levelno == logging.WARNING
+    assert "refused" in line.message or "no handshake" in line.message
+    assert line.message.isprintable()
+
+
+async def test_client_that_does_not_shake_hands_is_hung_up_on(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = desk_server(limits=avrpc.Limits(handshake_timeout=7))
+    for data in (b"", b"\0\0"):
+        begin = trio.current_time()
+        await talk(server, data)
+        assert trio.current_time() == pytest.approx(begin + 7)
+    assert caplog.text.count("no handshake in 7") == 2
+
+
+async def test_client_that_hangs_up_in_the_handshake_is_no_news(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert await talk(desk_server(), b"\0\0", end=True) == b""
+    assert not caplog.records
+
+
+async def test_peer_that_breaks_the_rules_is_told_and_the_others_are_not_touched(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = desk_server()
+    async with open_pair(server, DESK) as client:
+        async with open_raw_client(server) as broken:
+            await broken.send(frame(Kind.CALL, 2, NUMBERS["last"], "EURUSD", 1))
+            kind, _, body = await broken.receive()
+            assert (kind, body[1]) == (Kind.GOAWAY, GoawayCode.PROTOCOL_ERROR << 1)
+            with pytest.raises(EOFError):
+                await broken.receive()
+        assert await client.last("EURUSD") == tick()
+    assert len(caplog.records) == 1
+
+
+async def test_handlers_beyond_the_limit_are_refused_and_have_not_run(
+    autojump_clock: MockClock,
+) -> None:
+    async def last(symbol: str, depth: int) -> Any:
+        await trio.sleep(1)
+        return tick()
+
+    server = desk_server(limits=avrpc.Limits(max_running_handlers=2), last=last)
+    async with open_pair(server, DESK) as client, open_pair(server, DESK) as other:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.last, "EURUSD")
+            nursery.start_soon(other.last, "EURUSD")
+            await wait_all_tasks_blocked()
+            with pytest.raises(avrpc.LimitExceeded, match="max_running_handlers") as caught:
+                await client.last("EURUSD")
+            assert not caught.value.maybe_executed
+            with pytest.raises(avrpc.LimitExceeded):
+                async with other.push() as call:
+                    await call.send(b"x")
+        assert await client.last("EURUSD") == tick()
+        assert at_rest(client, other, server) == []
+
+
+async def test_internal_error_of_one_connection_leaves_the_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = desk_server()
+    async with open_pair(server, DESK) as client:
+        with monkeypatch.context() as patch:
+
+            def fail() -> None:
+                raise ZeroDivisionError
+
+            patch.setattr(server, "handshake", fail)
+            assert await talk(server, b"") == b""
+        assert await client.last("EURUSD") == tick()
+    assert "internal error" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+# ... and how it ends: first the drain.
+
+
+class SlowDesk:
+    """A service whose calls take a while."""
+
+    def __init__(self, seconds: float, note: Note) -> None:
+        self.seconds = seconds
+        self.note = note
+
+    async def _work(self) -> None:
+        try:
+            await trio.sleep(self.seconds)
+        except trio.Cancelled:
+            self.note("cancelled")
+            raise
+        self.note("done")
+
+    async def last(self, symbol: str, depth: int) -> Any:
+        await self._work()
+        return tick()
+
+    async def watch(self, symbol: str, count: int) -> AsyncGenerator[Any]:
+        yield tick()
+        await self._work()
+        yield tick()
+
+    async def push(self, blobs: Any) -> int:
+        total = sum([len(one) async for one in blobs])
+        await self._work()
+        return total
+
+    def server(self, **limits: float) -> avrpc.Server:
+        handlers: dict[str, Any] = {"last": self.last, "watch": self.watch, "push": self.push}
+        return desk_server(limits=avrpc.Limits(**limits), **handlers)  # type: ignore[arg-type]
+
+
+async def test_aclose_lets_running_calls_finish_and_refuses_new_ones(
+    autojump_clock: MockClock,
+) -> None:
+    note = Note()
+    server = SlowDesk(10, note).server()
+    async with open_pair(server, DESK) as client, trio.open_nursery() as nursery:
+
+        async def call() -> None:
+            assert await client.last("EURUSD") == tick()
+
+        async def watch() -> None:
+            async with client.watch("EURUSD") as ticks:
+                assert len([one async for one in ticks]) == 2
+
+        async def push() -> None:
+            async with client.push() as blobs:
+                await trio.sleep(5)
+                await blobs.send(b"four")  # a call that is open goes on both ways
+                assert await blobs.result() == 4
+
+        for one in (call, watch, push):
+            nursery.start_soon(one)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(server.aclose)
+        await wait_all_tasks_blocked()
+        for new in (partial(client.last, "EURUSD"), client.watch("EURUSD").__aenter__):
+            with pytest.raises(avrpc.Unavailable, match="shutting down") as caught:
+                await new()
+            assert not caught.value.maybe_executed
+    assert note.lines == ["done"] * 3
+    assert trio.current_time() == pytest.approx(15, abs=0.1)
+
+
+async def test_call_that_crosses_the_goaway_has_not_run(autojump_clock: MockClock) -> None:
+    note = Note()
+    server = SlowDesk(10, note).server()
+    link = Link()
+    async with open_pair(server, DESK, link=link) as client, trio.open_nursery() as nursery:
+        link.to_client.hold()
+        nursery.start_soon(server.aclose)
+        await wait_all_tasks_blocked()
+
+        async def call() -> None:
+            with pytest.raises(avrpc.Unavailable) as caught:
+                await client.last("EURUSD")
+            assert not caught.value.maybe_executed
+
+        nursery.start_soon(call)
+        await wait_all_tasks_blocked()
+        link.to_client.release()
+    assert note.lines == []
+
+
+async def test_call_that_waits_for_a_slot_at_the_drain_has_not_run(
+    autojump_clock: MockClock,
+) -> None:
+    note = Note()
+    server = SlowDesk(10, note).server(max_calls=1)
+    async with open_pair(server, DESK) as client, trio.open_nursery() as nursery:
+        nursery.start_soon(client.last, "EURUSD")
+        await wait_all_tasks_blocked()
+
+        async def call() -> None:
+            with pytest.raises(avrpc.Unavailable) as caught:
+                await client.last("EURUSD")
+            assert not caught.value.maybe_executed
+
+        nursery.start_soon(call)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(server.aclose)
+    assert note.lines == ["done"]
+
+
+async def test_calls_that_outlast_the_drain_are_cancelled(autojump_clock: MockClock) -> None:
+    note = Note()
+    server = SlowDesk(1000, note).server(drain_timeout=20)
+    async with open_pair(server, DESK) as client, trio.open_nursery() as nursery:
+
+        async def call() -> None:
+            with pytest.raises(avrpc.Unavailable, match="shutting down") as caught:
+                await client.last("EURUSD")
+            assert caught.value.maybe_executed
+
+        async def watch() -> None:
+            with pytest.raises(avrpc.Unavailable) as caught:
+                async with client.watch("EURUSD") as ticks:
+                    [one async for one in ticks]
+            assert caught.value.maybe_executed
+
+        nursery.start_soon(call)
+        nursery.start_soon(watch)
+        await wait_all_tasks_blocked()
+        await server.aclose()
+        assert trio.current_time() == pytest.approx(20, abs=0.1)
+    assert note.lines == ["cancelled"] * 2
+
+
+async def test_handlers_that_outlast_the_cancel_are_left_behind(autojump_clock: MockClock) -> None:
+    async def last(symbol: str, depth: int) -> Any:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(100)
+
+    server = desk_server(limits=avrpc.Limits(drain_timeout=20, cancel_timeout=3), last=last)
+    async with trio.open_nursery() as nursery:
+
+        async def call() -> None:
+            with pytest.raises(avrpc.ConnectionLost) as caught:
+                async with open_pair(server, DESK) as client:
+                    await client.last("EURUSD")
+            assert caught.value.maybe_executed
+
+        nursery.start_soon(call)
+        await wait_all_tasks_blocked()
+        await server.aclose()
+        assert trio.current_time() == pytest.approx(24, abs=0.1)  # and one for the cut
+
+
+async def test_idle_connections_end_promptly(autojump_clock: MockClock) -> None:
+    server = desk_server()
+    async with open_pair(server, DESK) as client, open_pair(server, DESK) as other:
+        await client.last("EURUSD")
+        await server.aclose()
+        assert trio.current_time() < 0.1
+        for one in (client, other):
+            with pytest.raises((avrpc.Unavailable, avrpc.ConnectionLost)) as caught:
+                await one.last("EURUSD")
+            assert not caught.value.maybe_executed
+
+
+async def test_connection_that_shakes_hands_at_the_drain_is_closed(
+    autojump_clock: MockClock,
+) -> None:
+    server = desk_server()
+    link = Link()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve_stream, link.server)
+        await wait_all_tasks_blocked()
+        await server.aclose()
+        assert await link.client.receive_some() == b""
+    assert trio.current_time() < 0.1
+    assert await talk(server, b"") == b""  # and a later one
+
+
+async def test_client_block_left_during_the_drain_ends_its_part_of_it(
+    autojump_clock: MockClock,
+) -> None:
+    note = Note()
+    server = SlowDesk(10, note).server()
+    async with trio.open_nursery() as nursery, open_pair(server, DESK) as client:
+        async with client.watch("EURUSD") as ticks:
+            await ticks.receive()
+            nursery.start_soon(server.aclose)
+            await wait_all_tasks_blocked()
+        await client._session.wait_idle()
+    assert note.lines == ["cancelled"]
+    assert trio.current_time() < 0.1
+
+
+async def test_peer_that_does_not_hang_up_is_hung_up_on(autojump_clock: MockClock) -> None:
+    server = desk_server(limits=avrpc.Limits(close_timeout=4))
+    async with open_raw_client(server) as client:
+        await server.aclose()
+        assert trio.current_time() == pytest.approx(4)
+        assert (await client.receive())[0] == Kind.GOAWAY
+
+
+async def test_drain_waits_for_a_large_answer_to_leave(autojump_clock: MockClock) -> None:
+    link = Link(capacity=1000)
+    server = desk_server()
+    async with open_pair(server, DESK, link=link) as client, trio.open_nursery() as nursery:
+
+        async def call() -> None:
+            assert len(await client.load(bytes(200_000))) == 200_000
+
+        link.to_client.hold()
+        nursery.start_soon(call)
+        await wait_all_tasks_blocked()
+        nursery.start_soon(server.aclose)
+        await trio.sleep(10)
+        link.to_client.release()
+
+
+async def test_aclose_that_is_cancelled_cuts_at_once(autojump_clock: MockClock) -> None:
+    note = Note()
+    server = SlowDesk(1000, note).server()
+    async with open_pair(server, DESK) as client, trio.open_nursery() as nursery:
+
+        async def call() -> None:
+            with pytest.raises(avrpc.ConnectionLost) as caught:
+                await client.last("EURUSD")
+            assert caught.value.maybe_executed
+
+        nursery.start_soon(call)
+        await wait_all_tasks_blocked()
+        with trio.move_on_after(3):
+            await server.aclose()
+        assert trio.current_time() == pytest.approx(3, abs=0.1)
+    assert note.lines == ["cancelled"]
+
+
+async def test_aclose_again_and_beside_another_is_fine(autojump_clock: MockClock) -> None:
+    note = Note()
+    server = SlowDesk(5, note).server()
+    async with open_pair(server, DESK) as client, trio.open_nursery() as nursery:
+        nursery.start_soon(client.last, "EURUSD")
+        await wait_all_tasks_blocked()
+        nursery.start_soon(server.aclose)
+        await server.aclose()
+        await server.aclose()
+    assert note.lines == ["done"]
+    await avrpc.Server({DESK: Desk()}).aclose()
+
+
+async def test_serve_returns_when_the_server_was_closed(nursery: trio.Nursery) -> None:
+    server = desk_server()
+    ended = trio.Event()
+
+    async def serve(task_status: trio.TaskStatus[list[str]]) -> None:
+        await server.serve("tcp://127.0.0.1:0", task_status=task_status)
+        ended.set()
+
+    (address,) = await nursery.start(serve)
+    async with avrpc.connect(address, DESK) as client:
+        await client.last("EURUSD")
+        await server.aclose()
+        await ended.wait()
+    with pytest.raises(avrpc.ConnectFailed):
+        async with avrpc.connect(address, DESK):
+            pass
+    with trio.fail_after(5):
+        await server.serve("tcp://127.0.0.1:0")  # closed is closed
+
+
+async def test_serve_that_is_cancelled_from_outside_ends_its_connections() -> None:
+    note = Note()
+    server = SlowDesk(1000, note).server()
+    async with trio.open_nursery() as outer, trio.open_nursery() as nursery:
+        (address,) = await nursery.start(server.serve, "tcp://127.0.0.1:0")
+        connected = trio.Event()
+
+        async def call() -> None:
+            with pytest.raises(avrpc.ConnectionLost):
+                async with avrpc.connect(address, DESK) as client:
+                    connected.set()
+                    await client.last("EURUSD")
+
+        outer.start_soon(call)
+        await connected.wait()
+        await wait_all_tasks_blocked(0.01)
+        nursery.cancel_scope.cancel()
+    assert note.lines == ["cancelled"]
+    assert not server._connections
+
+
+async def test_serve_stream_that_is_cancelled_leaves_nothing_for_aclose_to_wait_for(
+    autojump_clock: MockClock,
+) -> None:
+    server = desk_server()
+    link = Link()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve_stream, link.server)
+        async with avrpc.connect_stream(link.client, DESK) as client:
+            await client.last("EURUSD")
+            nursery.cancel_scope.cancel()
+    assert not server._connections
+    assert server._places.value == server.limits.max_connections
+    await server.aclose()
+    assert trio.current_time() < 0.1
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+async def test_exit_of_a_handler_comes_out_of_serve_as_itself(error: BaseException) -> None:
+    async def last(symbol: str, depth: int) -> Any:
+        raise error
+
+    server = desk_server(last=last)
+    raised: list[BaseException] = []
+
+    async def serve(task_status: trio.TaskStatus[list[str]]) -> None:
+        try:
+            await server.serve("tcp://127.0.0.1:0", task_status=task_status)
+        except BaseException as one:  # noqa: BLE001  # that is what is tested
+            raised.append(one)
+
+    async with trio.open_nursery() as nursery:
+        (address,) = await nursery.start(serve)
+        async with avrpc.connect(address, DESK) as client:
+            with pytest.raises(STOPPED) as caught:
+                await client.last("EURUSD")
+            assert caught.value.maybe_executed
+    assert raised == [error]
+
+
+# Signals: only `run` takes them.
+
+PROGRAM = """
+import trio
+
+from tests.desk import desk_server, tick
+
+async def last(symbol, depth):
+    print("called", flush=True)
+    try:
+        await trio.sleep(depth / 1000)
+    finally:
+        print("ended", flush=True)
+    return tick()
+
+server = desk_server(last=last)
+server.run("tcp://127.0.0.1:0", ready=lambda addresses: print(addresses[0], flush=True))
+print("drained", flush=True)
+"""
+
+
+@asynccontextmanager
+async def running(program: str) -> AsyncIterator[tuple[trio.Process, AsyncIterator[str]]]:
+    """A Python program as a process, and the lines that it prints."""
+    async with trio.open_nursery() as nursery:
+        start = partial(
+            trio.run_process, [sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=ROOT
+        )
+        process: trio.Process = await nursery.start(start)
+        assert process.stdout is not None
+        yield process, lines_of(process.stdout)
+
+
+async def lines_of(stream: trio.abc.ReceiveStream) -> AsyncGenerator[str]:
+    held = b""
+    async for data in stream:
+        *lines, held = (held + data).split(b"\n")
+        for line in lines:
+            yield line.decode()
+
+
+async def call_once(address: str, milliseconds: int, outcome: list[object]) -> None:
+    async with avrpc.connect(address, DESK) as client:
+        try:
+            outcome.append(await client.last("EURUSD", milliseconds))
+        except avrpc.AvrpcError as error:
+            outcome.append("stopped" if isinstance(error, STOPPED) else error)
+
+
+@pytest.mark.parametrize("second", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_signal_drains_a_program_that_serves_and_a_second_one_ends_it(
+    number: signal.Signals, second: bool
+) -> None:
+    outcome: list[object] = []
+    with trio.fail_after(20):
+        async with running(PROGRAM) as (program, lines), trio.open_nursery() as nursery:
+            address = await anext(lines)
+            nursery.start_soon(call_once, address, 20_000 if second else 200, outcome)
+            assert await anext(lines) == "called"
+            program.send_signal(number)
+            if second:
+                await trio.sleep(0.05)
+                program.send_signal(number)
+            assert [line async for line in lines] == ["ended", "drained"]
+            assert await program.wait() == 0
+    assert outcome == ["stopped" if second else tick()]
+
+
+async def test_run_until_signal_reports_its_addresses_and_drains_at_a_signal() -> None:
+    note = Note()
+    server = SlowDesk(0.05, note).server()
+    ready: list[list[str]] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.run_until_signal, ready.append, "tcp://127.0.0.1:0")
+        while not ready:  # noqa: ASYNC110  # a callback of the server's
+            await trio.sleep(0.001)
+        outcome: list[object] = []
+        nursery.start_soon(call_once, ready[0][0], 0, outcome)
+        while not server.running:  # noqa: ASYNC110
+            await trio.sleep(0.001)
+        signal.raise_signal(signal.SIGTERM)
+    assert outcome == [tick()]
+    assert note.lines == ["done"]
+
+
+async def test_second_signal_cancels_what_runs() -> None:
+    note = Note()
+    server = SlowDesk(1000, note).server()
+    async with trio.open_nursery() as nursery:
+        bound: list[str] = []
+        nursery.start_soon(server.run_until_signal, bound.extend, "tcp://127.0.0.1:0")
+        while not bound:  # noqa: ASYNC110
+            await trio.sleep(0.001)
+        outcome: list[object] = []
+        nursery.start_soon(call_once, bound[0], 0, outcome)
+        while not server.running:  # noqa: ASYNC110
+            await trio.sleep(0.001)
+        for _ in range(2):
+            signal.raise_signal(signal.SIGTERM)
+            await trio.sleep(0.01)
+    assert outcome == ["stopped"]
+    assert note.lines == ["cancelled"]
+
+
+def test_run_raises_what_serving_raises_in_no_group() -> None:
+    with pytest.raises(ValueError, match="nonsense"):
+        desk_server().run("nonsense")
+
+
+async def test_two_servers_in_one_process_touch_no_signals(nursery: trio.Nursery) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    server = desk_server()
+    await nursery.start(server.serve, "tcp://127.0.0.1:0")
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+    await server.aclose()
