@@ -3,6 +3,7 @@
 Pure: no trio, no sockets; only `registry` reads files. The only importer of fastavro.
 
     registry           a folder of .avpr and .avsc files
+    problems           everything that is wrong with one, where `registry` stops at the first
     protocol           Protocol, Message, Parameter: what the rest of avrpc uses
     messages           a protocol's JSON to the signatures of its messages
     parse              JSON to types, with errors by JSON path; over `strictjson` and `defaults`

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from avrpc.errors import SchemaError
 
@@ -15,6 +15,9 @@ from .protocol import Protocol
 from .strictjson import Place, read_json
 from .text import self_contained
 from .types import NAMED_KINDS, short
+
+# How the names of interface files end.
+ENDINGS = (".avpr", ".avsc", ".avdl")
 
 
 class UnknownProtocol(KeyError):
@@ -80,17 +83,16 @@ def _load(folder: Path) -> dict[str, Protocol]:
     places: dict[str, Place] = {}
     jsons: dict[str, Any] = {}
     own: dict[str, set[str]] = {}
-    for file in _files(folder):
-        place = Place(str(file))
-        json = read_json(_read(file), str(file))
-        if file.suffix == ".avsc":
-            _collect_types(names, json, place)
+    for file in interface_files(folder):
+        json, place = read_file(file)
+        if holds_types(file):
+            for one, here in definitions(json, place):
+                names.collect(check_definition(one, here), "", here)
             continue
         before = set(names.definitions)
         name = collect_protocol(names, json, place)
         if name in places:
-            other = places[name].source
-            raise (place / "protocol").error(f"protocol {name!r} is defined already, in {other}")
+            raise (place / "protocol").error(already_defined(name, places[name]))
         places[name], jsons[name] = place, json
         own[name] = names.definitions.keys() - before
     for name, json in jsons.items():
@@ -104,18 +106,43 @@ def _load(folder: Path) -> dict[str, Protocol]:
     }
 
 
-def _collect_types(names: Names, json: Any, place: Place) -> None:
-    definitions = json if isinstance(json, list) else [json]
-    for index, one in enumerate(definitions):
-        here = place / index if isinstance(json, list) else place
-        if not isinstance(one, dict) or one.get("type") not in NAMED_KINDS:
-            raise here.expected("the definition of a record, error, enum or fixed", one)
-        names.collect(one, "", here)
+def already_defined(name: str, place: Place) -> str:
+    """Say that there is another protocol of a name."""
+    return f"protocol {name!r} is defined already, in {place.source}"
 
 
-def _files(folder: Path) -> list[Path]:
-    """List the interface files below a folder, in the same order everywhere."""
+def holds_types(file: Path) -> bool:
+    """Whether a file holds types, and not a protocol."""
+    return file.suffix == ".avsc"
+
+
+def definitions(json: Any, place: Place) -> Iterator[tuple[Any, Place]]:
+    """Give what stands in a file of types, which is one definition or a list of them."""
+    if isinstance(json, list):
+        for index, one in enumerate(json):
+            yield one, place / index
+    else:
+        yield json, place
+
+
+def check_definition(json: Any, place: Place) -> Any:
+    """Return the JSON of a named type as it is, if it is one."""
+    if not isinstance(json, dict) or json.get("type") not in NAMED_KINDS:
+        raise place.expected("the definition of a record, error, enum or fixed", json)
+    return json
+
+
+def _refuse(error: SchemaError) -> NoReturn:
+    raise error
+
+
+def interface_files(folder: Path, wrong: Callable[[SchemaError], object] = _refuse) -> list[Path]:
+    """List the interface files below a folder, in the same order everywhere.
+
+    What is in the way goes to ``wrong``; where that returns, the others are listed all the same.
+    """
     found: list[Path] = []
+    complete = True
     left, seen = [folder], set()
     while left:
         here = left.pop()
@@ -123,7 +150,11 @@ def _files(folder: Path) -> list[Path]:
             entries = sorted(here.iterdir())
             real = here.resolve()
         except OSError as exc:
-            raise SchemaError(f"can't read the folder: {exc.strerror}", source=str(here)) from exc
+            error = SchemaError(f"can't read the folder: {exc.strerror}", source=str(here))
+            error.__cause__ = exc
+            wrong(error)
+            complete = False
+            continue
         if real in seen:
             continue  # a link that leads back
         seen.add(real)
@@ -132,20 +163,25 @@ def _files(folder: Path) -> list[Path]:
                 continue
             if entry.is_dir():
                 left.append(entry)
-            elif entry.suffix in {".avpr", ".avsc"}:
-                found.append(entry)
             elif entry.suffix == ".avdl":
-                raise SchemaError(
-                    "Avro IDL (.avdl) is not supported yet; write the protocol as .avpr",
-                    source=str(entry),
-                )
-    if not found:
-        raise SchemaError("no interface file (.avpr, .avsc) in this folder", source=str(folder))
+                text = "Avro IDL (.avdl) is not supported yet; write the protocol as .avpr"
+                wrong(SchemaError(text, source=str(entry)))
+                complete = False
+            elif entry.suffix in ENDINGS:
+                found.append(entry)
+    if complete and not found:
+        wrong(SchemaError("no interface file (.avpr, .avsc) in this folder", source=str(folder)))
     return sorted(found)
 
 
-def _read(file: Path) -> bytes:
+def read_file(file: Path) -> tuple[Any, Place]:
+    """Read the JSON of a file; give it, and where it stands.
+
+    Raises:
+        SchemaError: It can't be read, or is no JSON.
+    """
     try:
-        return file.read_bytes()
+        text = file.read_bytes()
     except OSError as exc:
         raise SchemaError(f"can't read the file: {exc.strerror}", source=str(file)) from exc
+    return read_json(text, str(file)), Place(str(file))
