@@ -1,408 +1,270 @@
 """Verdicts: what a reader's version of a type makes of values that another version wrote.
 
-The rules are those of the Avro specification, "Schema Resolution". Two things are settled here
-that it leaves open: in a union the reader's branch of the same full name comes first, before the
-first that matches; and two logical types that differ do not match (a timestamp in milliseconds
-read as one in microseconds would be wrong and unnoticed), while adding or dropping one is fine.
+The rules are those of the Avro specification, "Schema Resolution". What it leaves open, or gets
+wrong, is settled so:
 
-A verdict on a type depends on those on its parts, and types may contain themselves. So each pair of
-types has a level, beginning with SAME, that only gets worse: a pair is looked at again whenever one
-of its parts has got worse, until nothing changes. Nothing is nested in that, so no text can make it
-deep, and a bound on the number of looks keeps it short.
+* In a reader's union the branch of the same full name comes first, before the first that matches.
+  For a branch of a writer's union so does the one of the same kind: taken literally, the
+  specification reads the int of a union of float and int as a float, even between equal versions.
+* A field is looked for by its name before its aliases, and by an alias only among those fields of
+  the writer's that no field of the reader's has the name of.
+* Two logical types that differ do not match (a timestamp in milliseconds read as one in
+  microseconds would be wrong and unnoticed), while adding or dropping one is fine.
+
+A verdict on a type depends on those on its parts, and types may contain themselves. So every pair
+of types is taken to fit until it is seen not to, whereupon the pairs made of it are looked at
+again, until nothing changes. Then only is it settled which branch takes what, and how well each
+pair fits: as well as the worst that it is made of. Nothing is nested in that, so no text can make
+it deep, and a bound on the steps keeps it short.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import IntEnum
+from typing import NamedTuple
 
-from .types import Array, Enum, Field, Fixed, Map, Primitive, Record, Type, Union, short
+from .changes import Change, own_changes
+from .matching import (
+    MISFIT,
+    PROMOTIONS,
+    TOO_LARGE,
+    Look,
+    Pair,
+    Verdict,
+    enums,
+    logical,
+    match_fields,
+    names_of,
+    primitives,
+    renamed,
+    same_name,
+)
+from .types import NAMED, Array, Enum, Fixed, Map, Named, Primitive, Record, Type, Union, short
 
-MAX_LOOKS = 20_000  # some 30 ms; a protocol of 450 types takes a tenth of them
+__all__ = ["Change", "Comparison", "Pair", "Verdict", "match_fields", "same_name"]
 
-_Pair = tuple[Type, Type]
-
-
-class Verdict(IntEnum):
-    """How a writer's version fits a reader's, from best to worst."""
-
-    SAME = 0
-    RESOLVABLE = 1  # every value arrives, changed as the rules say
-    PARTIAL = 2  # some values do: the reader does not know every branch, symbol or error
-    INCOMPATIBLE = 3
-    MISSING = 4  # of messages: the other end has none of that name
-
-    def __str__(self) -> str:
-        return self.name.lower()
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing in which two versions differ.
-
-    Attributes:
-        path: Where: `Tick.price`, or a message's `request.symbol`.
-        kind: One word: defaulted, dropped, renamed, reordered, promoted, converted, wrapped,
-            unwrapped, widened, partial or incompatible.
-        text: What it means, for people.
-    """
-
-    path: str
-    kind: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.text}"
+MAX_STEPS = 20_000  # under 50 ms; a protocol of 450 types takes a third of them
+MAX_CHANGES = 200  # told of one pair of types; who wants to know more looks at the texts
 
 
-# What a number or a text may become, by the specification.
-PROMOTIONS = {
-    "int": ("long", "float", "double"),
-    "long": ("float", "double"),
-    "float": ("double",),
-    "string": ("bytes",),
-    "bytes": ("string",),
-}
+class _Branches(NamedTuple):
+    """Where to look in a reader's union: by name or alias, and by kind for what has no name."""
+
+    names: dict[str, list[int]]
+    kinds: dict[str, int]
+
+
+_NO = Verdict.INCOMPATIBLE
 
 
 class Comparison:
     """Verdicts on pairs of types, found once and kept."""
 
     def __init__(self) -> None:
-        self._levels: dict[_Pair, Verdict] = {}
-        self._users: dict[_Pair, set[_Pair]] = {}
-        self._queue: deque[_Pair] = deque()
-        self._looks = 0
+        self._levels: dict[Pair, Verdict] = {}
+        self._looks: dict[Pair, Look] = {}
+        self._misfits: set[Pair] = set()
+        self._users: dict[Pair, set[Pair]] = {}
+        self._queue: deque[Pair] = deque()
+        self._branches: dict[Union, _Branches] = {}
+        self._names: dict[Named, frozenset[str]] = {}
+        self._left = MAX_STEPS
 
     def verdict(self, writer: Type, reader: Type) -> Verdict:
-        """How values of ``writer`` fit ``reader``."""
+        """How values of ``writer`` fit ``reader``. INCOMPATIBLE also for what is too large."""
         pair = (writer, reader)
-        self._add(pair)
-        while self._queue:
-            self._look(self._queue.popleft())
+        if pair not in self._levels:
+            # What is made of settled pairs alone can be told even when nothing is left.
+            self._left = max(self._left, 4 + len(getattr(writer, "fields", ())))
+            before = len(self._users)
+            self._add(pair)
+            self._settle_what_fits()
+            self._settle_how_well(list(self._users)[before:])
         return self._levels[pair]
 
-    def _add(self, pair: _Pair) -> Verdict:
-        level = self._levels.get(pair)
-        if level is None:
-            level = self._levels[pair] = Verdict.SAME
+    def parts(self, writer: Type, reader: Type) -> tuple[Pair, ...]:
+        """Give the pairs that a value of this one takes; of a writer's branches, those that fit."""
+        self.verdict(writer, reader)
+        return self._looks[writer, reader].parts
+
+    def _add(self, pair: Pair) -> None:
+        if pair not in self._users:
             self._users[pair] = set()
             self._queue.append(pair)
-        return level
 
-    def _look(self, pair: _Pair) -> None:
-        self._looks += 1
-        if self._looks > MAX_LOOKS:
-            level = Verdict.INCOMPATIBLE  # see `too_large`
-        else:
-            level = max(self._levels[pair], self._judge(pair))
-        if level > self._levels[pair]:
-            self._levels[pair] = level
-            self._queue.extend(self._users[pair])
+    def _settle_what_fits(self) -> None:
+        while self._queue:
+            pair = self._queue.popleft()
+            if pair in self._misfits:
+                continue
+            self._left -= 1
+            look = self._looks[pair] = self._look(pair) if self._left >= 0 else TOO_LARGE
+            if look.own is _NO or not self._misfits.isdisjoint(look.parts):
+                self._misfits.add(pair)
+                self._queue.extend(self._users[pair])
 
-    @property
-    def too_large(self) -> bool:
-        """Whether it was given up: what was not looked at by then counts as incompatible."""
-        return self._looks > MAX_LOOKS
+    def _settle_how_well(self, new: list[Pair]) -> None:
+        for pair in new:
+            self._levels[pair] = _NO if pair in self._misfits else self._looks[pair].own
+        for pair in new:
+            if pair not in self._misfits:
+                worst = max((self._levels[part] for part in self._looks[pair].parts), default=0)
+                self._levels[pair] = max(self._levels[pair], Verdict(worst))
+        left = [pair for pair in new if Verdict.SAME < self._levels[pair] < _NO]
+        while left:
+            part = left.pop()
+            for pair in self._users[part]:
+                if self._levels[pair] < self._levels[part]:
+                    self._levels[pair] = self._levels[part]
+                    left.append(pair)
 
-    # One pair, from what is known of its parts ...
+    # One look at one pair
 
-    def _part(self, pair: _Pair, writer: Type, reader: Type) -> Verdict:
+    def _take(self, pair: Pair, writer: Type, reader: Type) -> bool:
+        """Make a part of a pair, and tell whether it fits by what is known."""
+        self._left -= 1
         part = (writer, reader)
-        level = self._add(part)
+        self._add(part)
         self._users[part].add(pair)
-        return level
+        return part not in self._misfits
 
-    def _judge(self, pair: _Pair) -> Verdict:
+    def _look(self, pair: Pair) -> Look:
         match pair:
             case Union() as writer, reader:
-                return self._writer_union(pair, writer, reader)
+                return self._union(pair, writer, reader)
             case writer, Union() as reader:
-                index = self._pick(pair, writer, reader)
-                if index is None:
-                    return Verdict.INCOMPATIBLE
-                found = self._part(pair, writer, reader.branches[index])
-                return max(found, Verdict.RESOLVABLE)
-            case Array() as writer, Array() as reader:
-                return self._part(pair, writer.items, reader.items)
-            case Map() as writer, Map() as reader:
-                return self._part(pair, writer.values, reader.values)
-            case Record() as writer, Record() as reader:
+                found, failed = self._pick(pair, writer, reader, self._candidates(writer, reader))
+                if found is None:
+                    return Look(_NO, (), failed)
+                return Look(Verdict.RESOLVABLE, ((writer, found),))
+            case (Array(items=one), Array(items=other)) | (Map(values=one), Map(values=other)):
+                self._take(pair, one, other)
+                return Look(Verdict.SAME, ((one, other),))
+            case Record() as writer, Record() as reader if self._same_name(writer, reader):
                 return self._records(pair, writer, reader)
-            case Enum() as writer, Enum() as reader:
-                return _enums(writer, reader)
-            case Fixed() as writer, Fixed() as reader:
-                fits = same_name(writer, reader) and writer.size == reader.size
-                return max(_logical(writer, reader), _renamed(writer, reader)) if fits else _NO
+            case Enum() as writer, Enum() as reader if self._same_name(writer, reader):
+                self._left -= (len(writer.symbols) + len(reader.symbols)) // 16
+                return Look(enums(writer, reader))
+            case Fixed() as writer, Fixed() as reader if self._same_name(writer, reader):
+                fits = writer.size == reader.size
+                level = max(logical(writer, reader), renamed(writer, reader))
+                return Look(level) if fits else MISFIT
             case Primitive() as writer, Primitive() as reader:
-                return _primitives(writer, reader)
-        return Verdict.INCOMPATIBLE
+                return Look(primitives(writer, reader))
+        return MISFIT
 
-    def _writer_union(self, pair: _Pair, writer: Union, reader: Type) -> Verdict:
-        if isinstance(reader, Union):
-            return self._unions(pair, writer, reader)
-        levels = [self._part(pair, branch, reader) for branch in writer.branches]
-        return _of_branches(levels, Verdict.RESOLVABLE)
-
-    def _unions(self, pair: _Pair, writer: Union, reader: Union) -> Verdict:
-        levels = []
-        least = Verdict.SAME
-        if len(writer.branches) != len(reader.branches):
-            least = Verdict.RESOLVABLE
-        for place, branch in enumerate(writer.branches):
-            index = self._pick(pair, branch, reader)
-            if index is None:
-                levels.append(Verdict.INCOMPATIBLE)
-                continue
-            if index != place:
-                least = Verdict.RESOLVABLE
-            levels.append(self._part(pair, branch, reader.branches[index]))
-        return _of_branches(levels, least)
-
-    def _pick(self, pair: _Pair, writer: Type, reader: Union) -> int | None:
-        for index in candidates(writer, reader):
-            if self._part(pair, writer, reader.branches[index]) < Verdict.INCOMPATIBLE:
-                return index
-        return None
-
-    def _records(self, pair: _Pair, writer: Record, reader: Record) -> Verdict:
-        if not same_name(writer, reader):
-            return Verdict.INCOMPATIBLE
-        return max(_renamed(writer, reader), self._fields(pair, writer, reader))
-
-    def _fields(self, pair: _Pair, writer: Record, reader: Record) -> Verdict:
-        level = Verdict.SAME
-        matched = match_fields(writer, reader)
-        for field, source in matched:
-            if source is None:
-                level = max(level, Verdict.RESOLVABLE if field.has_default else _NO)
+    def _union(self, pair: Pair, writer: Union, reader: Type) -> Look:
+        parts: list[Pair] = []
+        failed: list[Pair] = []
+        for branch in writer.branches:
+            if isinstance(reader, Union):
+                candidates = self._candidates(branch, reader, same_kind_first=True)
+                found, missed = self._pick(pair, branch, reader, candidates)
+                failed += missed
             else:
-                level = max(level, self._part(pair, source.type, field.type))
-        names = [source.name if source else "" for _, source in matched]
-        if names != [field.name for field in writer.fields] or any(
-            source is not None and source.name != field.name for field, source in matched
-        ):
+                found = reader if self._take(pair, branch, reader) else None
+            if found is not None:
+                parts.append((branch, found))
+        if not parts:
+            return Look(_NO, (), tuple(failed))
+        level = Verdict.RESOLVABLE
+        if len(parts) < len(writer.branches):
+            level = Verdict.PARTIAL
+        elif isinstance(reader, Union) and reader.branches == tuple(found for _, found in parts):
+            level = Verdict.SAME
+        return Look(level, tuple(parts), tuple(failed))
+
+    def _pick(
+        self, pair: Pair, writer: Type, reader: Union, candidates: list[int]
+    ) -> tuple[Type | None, tuple[Pair, ...]]:
+        """Choose a branch; where there is none, give the best candidate as the reason."""
+        for index in candidates:
+            if self._take(pair, writer, reader.branches[index]):
+                return reader.branches[index], ()
+        return None, tuple((writer, reader.branches[index]) for index in candidates[:1])
+
+    def _candidates(
+        self, writer: Type, reader: Union, *, same_kind_first: bool = False
+    ) -> list[int]:
+        """The branches of a reader's union that may match, in the order in which to try them."""
+        known = self._branches.get(reader)
+        if known is None:
+            known = self._branches[reader] = _index(reader)
+            self._left -= len(reader.branches)
+        if isinstance(writer, NAMED):
+            found = {*known.names.get(writer.name, ()), *known.names.get(short(writer.name), ())}
+            return sorted(
+                found, key=lambda at: (getattr(reader.branches[at], "name", "") != writer.name, at)
+            )
+        kinds = (writer.kind, *PROMOTIONS.get(writer.kind, ()))
+        places = [known.kinds[kind] for kind in kinds if kind in known.kinds]
+        if same_kind_first and writer.kind in known.kinds:
+            return places[:1] + sorted(places[1:])
+        return sorted(places)
+
+    def _records(self, pair: Pair, writer: Record, reader: Record) -> Look:
+        level = renamed(writer, reader)
+        self._left -= sum(len(field.aliases) for field in reader.fields)
+        matched = match_fields(writer, reader)
+        parts = []
+        for field, source in matched:
+            if source is not None:
+                self._take(pair, source.type, field.type)
+                parts.append((source.type, field.type))
+            elif not field.has_default:
+                level = _NO
+        if [field.name for field in writer.fields] != [
+            source and field.name == source.name and field.name for field, source in matched
+        ]:
             level = max(level, Verdict.RESOLVABLE)
-        return level
+        return Look(level, tuple(parts))
 
-    # ... and what resolution makes of it.
+    def _same_name(self, writer: Named, reader: Named) -> bool:
+        known = self._names.get(reader)
+        if known is None:
+            known = self._names[reader] = names_of(reader)
+        return writer.name in known or short(writer.name) in known
 
-    def branch(self, writer: Type, reader: Union) -> int | None:
-        """Which branch of a reader's union takes values of ``writer``; None if none does."""
-        for index in candidates(writer, reader):
-            if self.verdict(writer, reader.branches[index]) < Verdict.INCOMPATIBLE:
-                return index
-        return None
+    # In words
 
     def changes(self, writer: Type, reader: Type, path: str) -> Iterator[Change]:
-        """What differs, place by place; each pair of types is told once."""
-        seen: set[_Pair] = set()
+        """What differs, place by place; each pair of types is told once, and at most 200 things."""
+        seen: set[Pair] = set()
         left = [(path, writer, reader)]
+        told = 0
         while left:
             where, one, other = left.pop()
             if (one, other) in seen or self.verdict(one, other) is Verdict.SAME:
                 continue
             seen.add((one, other))
-            yield from self._own_changes(where, one, other)
+            for change in own_changes(where, one, other, self._looks[one, other]):
+                told += 1
+                if told > MAX_CHANGES:
+                    yield Change(path, "more", "and more")
+                    return
+                yield change
             left.extend(reversed(list(self._inside(where, one, other))))
 
     def _inside(self, path: str, writer: Type, reader: Type) -> Iterator[tuple[str, Type, Type]]:
-        match writer, reader:
-            case Array(), Array():
-                yield f"{path}[]", writer.items, reader.items
-            case Map(), Map():
-                yield f"{path}[]", writer.values, reader.values
-            case Record(), Record() if same_name(writer, reader):
-                for field, source in match_fields(writer, reader):
-                    if source is not None:
-                        yield f"{short(reader.name)}.{field.name}", source.type, field.type
-            case Union(), Union():
-                for branch in writer.branches:
-                    index = self.branch(branch, reader)
-                    if index is not None:
-                        yield path, branch, reader.branches[index]
-            case Union(), _:
-                for branch in writer.branches:
-                    if self.verdict(branch, reader) < Verdict.INCOMPATIBLE:
-                        yield path, branch, reader
-            case _, Union():
-                index = self.branch(writer, reader)
-                if index is not None:
-                    yield path, writer, reader.branches[index]
-
-    def _own_changes(self, path: str, writer: Type, reader: Type) -> Iterator[Change]:
-        match writer, reader:
-            case Union(), _:
-                yield from self._union_changes(path, writer, reader)
-            case _, Union():
-                if self.branch(writer, reader) is None:
-                    yield _misfit(path, writer, reader)
-                else:
-                    yield Change(path, "widened", f"{writer} became {reader}")
-            case Record(), Record() if same_name(writer, reader):
-                yield from _rename(path, writer, reader)
-                yield from _field_changes(writer, reader)
-            case Enum(), Enum() if same_name(writer, reader):
-                yield from _rename(path, writer, reader)
-                yield from _symbol_changes(path, writer, reader)
-            case (Array(), Array()) | (Map(), Map()):
-                return
-            case _ if self.verdict(writer, reader) is Verdict.INCOMPATIBLE:
-                yield _misfit(path, writer, reader)
-            case Fixed(), Fixed() if writer.logical == reader.logical:
-                yield from _rename(path, writer, reader)
-            case _ if writer.kind != reader.kind:
-                yield Change(path, "promoted", f"{writer} becomes {reader}")
-            case _:
-                yield Change(path, "converted", f"{writer} becomes {reader}")
-
-    def _union_changes(self, path: str, writer: Union, reader: Type) -> Iterator[Change]:
-        unknown = [
-            str(branch)
-            for branch in writer.branches
-            if self.verdict(branch, reader) is Verdict.INCOMPATIBLE
-        ]
-        if len(unknown) == len(writer.branches):
-            yield _misfit(path, writer, reader)
-        elif unknown:
-            text = f"the reader has no {' or '.join(unknown)}: such a value does not arrive"
-            yield Change(path, "partial", text)
-        elif not isinstance(reader, Union):
-            yield Change(path, "unwrapped", f"{writer} became {reader}")
-        elif [str(one) for one in writer.branches] != [str(one) for one in reader.branches]:
-            yield Change(path, "widened", f"{writer} became {reader}")
+        look = self._looks[writer, reader]
+        if isinstance(writer, Record) and isinstance(reader, Record):
+            matched = (field for field, source in match_fields(writer, reader) if source)
+            for field, part in zip(matched, look.parts, strict=False):  # no parts if misnamed
+                yield f"{reader}.{field.name}", *part
+            return
+        if isinstance(writer, Array | Map):
+            path = f"{path}[]" if isinstance(reader, Array | Map) else path
+        for part in (*look.parts, *look.failed):
+            yield path, *part
 
 
-_NO = Verdict.INCOMPATIBLE
-
-
-def same_name(writer: Enum | Fixed | Record, reader: Enum | Fixed | Record) -> bool:
-    """Whether a reader's named type takes values of a writer's, going by their names."""
-    return (
-        short(writer.name) == short(reader.name)
-        or writer.name in reader.aliases
-        or short(writer.name) in reader.aliases
-    )
-
-
-def match_fields(writer: Record, reader: Record) -> list[tuple[Field, Field | None]]:
-    """Each field of the reader, with the writer's field that it is read from, if any."""
-    theirs = {field.name: field for field in writer.fields}
-    taken = {field.name for field in reader.fields if field.name in theirs}
-    matched: list[tuple[Field, Field | None]] = []
-    for field in reader.fields:
-        source = theirs.get(field.name)
-        for alias in field.aliases if source is None else ():
-            if alias in theirs and alias not in taken:
-                source = theirs[alias]
-                taken.add(alias)
-                break
-        matched.append((field, source))
-    return matched
-
-
-def candidates(writer: Type, reader: Union) -> list[int]:
-    """The branches of a reader's union in the order in which they are tried."""
-    order = list(range(len(reader.branches)))
-    name = getattr(writer, "name", None)
-    if name is not None:
-        order.sort(key=lambda index: getattr(reader.branches[index], "name", None) != name)
-    return order
-
-
-def _of_branches(levels: list[Verdict], least: Verdict) -> Verdict:
-    fitting = [level for level in levels if level < Verdict.INCOMPATIBLE]
-    if not fitting:
-        return Verdict.INCOMPATIBLE
-    if len(fitting) < len(levels):
-        return Verdict.PARTIAL
-    return max(*fitting, least) if fitting else least
-
-
-def _renamed(writer: Enum | Fixed | Record, reader: Enum | Fixed | Record) -> Verdict:
-    return Verdict.SAME if writer.name == reader.name else Verdict.RESOLVABLE
-
-
-def _enums(writer: Enum, reader: Enum) -> Verdict:
-    if not same_name(writer, reader):
-        return Verdict.INCOMPATIBLE
-    if writer.symbols == reader.symbols:
-        return _renamed(writer, reader)
-    unknown = set(writer.symbols) - set(reader.symbols)
-    if not unknown or reader.default is not None:
-        return Verdict.RESOLVABLE
-    return Verdict.PARTIAL if len(unknown) < len(writer.symbols) else Verdict.INCOMPATIBLE
-
-
-def _primitives(writer: Primitive, reader: Primitive) -> Verdict:
-    if writer.kind == reader.kind:
-        return _logical(writer, reader)
-    if reader.kind not in PROMOTIONS.get(writer.kind, ()):
-        return Verdict.INCOMPATIBLE
-    text = {writer.kind, reader.kind} == {"string", "bytes"}
-    if text and (writer.logical or reader.logical):
-        return Verdict.INCOMPATIBLE  # a decimal's bytes are no text, nor a UUID's text bytes
-    return max(_logical(writer, reader), Verdict.RESOLVABLE)
-
-
-def _logical(writer: Primitive | Fixed, reader: Primitive | Fixed) -> Verdict:
-    if writer.logical == reader.logical:
-        return Verdict.SAME
-    both = writer.logical is not None and reader.logical is not None
-    return Verdict.INCOMPATIBLE if both else Verdict.RESOLVABLE
-
-
-def _misfit(path: str, writer: Type, reader: Type) -> Change:
-    return Change(
-        path, "incompatible", f"expected {_described(reader)}, the writer has {_described(writer)}"
-    )
-
-
-def _described(of: Type) -> str:
-    if isinstance(of, Enum | Fixed | Record):
-        size = f" of {of.size} bytes" if isinstance(of, Fixed) else ""
-        return f"the {of.kind} {of.name}{size}"
-    return str(of)
-
-
-def _rename(
-    path: str, writer: Enum | Fixed | Record, reader: Enum | Fixed | Record
-) -> Iterator[Change]:
-    if writer.name != reader.name:
-        yield Change(path, "renamed", f"{writer.name} became {reader.name}")
-
-
-def _field_changes(writer: Record, reader: Record) -> Iterator[Change]:
-    name = short(reader.name)
-    matched = match_fields(writer, reader)
-    used = [source.name for _, source in matched if source is not None]
-    for field, source in matched:
-        if source is None and field.has_default:
-            text = "not sent by the writer; its default is filled in"
-            yield Change(f"{name}.{field.name}", "defaulted", text)
-        elif source is None:
-            text = "not sent by the writer, and it has no default"
-            yield Change(f"{name}.{field.name}", "incompatible", text)
-        elif source.name != field.name:
-            yield Change(f"{name}.{field.name}", "renamed", f"the writer calls it {source.name}")
-    for field in writer.fields:
-        if field.name not in used:
-            yield Change(f"{name}.{field.name}", "dropped", "sent by the writer, and not read")
-    if used != [field.name for field in writer.fields if field.name in used]:
-        yield Change(name, "reordered", "its fields are in another order")
-
-
-def _symbol_changes(path: str, writer: Enum, reader: Enum) -> Iterator[Change]:
-    unknown = [symbol for symbol in writer.symbols if symbol not in reader.symbols]
-    if not unknown:
-        if writer.symbols != reader.symbols:
-            yield Change(path, "reordered", f"the symbols of {reader} differ, and all are known")
-    elif reader.default is not None:
-        yield Change(path, "defaulted", f"{', '.join(unknown)} becomes {reader.default}")
-    elif len(unknown) < len(writer.symbols):
-        text = f"the reader has no {' or '.join(unknown)}: such a value does not arrive"
-        yield Change(path, "partial", text)
-    else:
-        yield Change(path, "incompatible", f"the reader knows no symbol of {writer.name}")
+def _index(reader: Union) -> _Branches:
+    index = _Branches({}, {})
+    for at, branch in enumerate(reader.branches):
+        if isinstance(branch, NAMED):
+            for name in names_of(branch):
+                index.names.setdefault(name, []).append(at)
+        else:
+            index.kinds[branch.kind] = at
+    return index

@@ -5,21 +5,25 @@ changes what it gave: defaults filled in, fields dropped and renamed, numbers pr
 logical types as the reader has them. That is 2.6 times cheaper than fastavro's own resolution,
 which is done anew for every value, and right where that is wrong (defaults of bytes, fixed and
 records, logical types).
+
+The function does not say where in a value something does not fit; `find_problem` does, walking
+over the datum once more when the function has failed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import struct
 from typing import Any
 
 from .arrive import Convert
-from .compat import Comparison, Verdict, match_fields
+from .compat import Comparison, Pair, match_fields
+from .fit import At
 from .logical import from_avro
 from .plan import Plan
-from .types import NAMED, Array, Branch, Enum, Fixed, Map, Primitive, Record, Type, Union, short
+from .types import NAMED, Array, Branch, Enum, Field, Fixed, Map, Primitive, Record, Type, Union
 
-_Pair = tuple[Type, Type]
 _CONSTANTS = (bool, int, float, str, bytes, type(None))
+_FLOAT = struct.Struct("<f")
 
 
 class ResolvingPlan(Plan):
@@ -32,107 +36,151 @@ class ResolvingPlan(Plan):
     """
 
     def __init__(self, writer: Type, reader: Type, comparison: Comparison) -> None:
-        self.comparison = comparison
-        self._needs: dict[_Pair, bool] = {}
-        self._find_needs((writer, reader))
-        self._changed = {pair[0] for pair, needs in self._needs.items() if needs}
-
-    def _find_needs(self, root: _Pair) -> None:
-        inside: dict[_Pair, list[_Pair]] = {}
-        left = [root]
+        self.parts: dict[Pair, tuple[Pair, ...]] = {}
+        self._needs: set[Pair] = set()
+        self._changed: set[Type] = set()
+        users: dict[Pair, list[Pair]] = {(writer, reader): []}
+        of_union: dict[Type, list[Pair]] = {}
+        left = [(writer, reader)]
         while left:
             pair = left.pop()
-            if pair not in inside:
-                inside[pair] = list(self._parts(*pair))
-                self._needs[pair] = self._differs(*pair)
-                left.extend(inside[pair])
-        users: dict[_Pair, list[_Pair]] = {pair: [] for pair in inside}
-        for pair, found in inside.items():
-            for part in found:
+            if isinstance(pair[0], Union):
+                of_union.setdefault(pair[0], []).append(pair)
+            self.parts[pair] = comparison.parts(*pair)
+            for part in self.parts[pair]:
+                if part not in users:
+                    users[part] = []
+                    left.append(part)
                 users[part].append(pair)
-        left = [pair for pair, needs in self._needs.items() if needs]
+        left = [pair for pair in self.parts if self._differs(*pair)]
         while left:
-            for user in users[left.pop()]:
-                if not self._needs[user]:
-                    self._needs[user] = True
-                    left.append(user)
-
-    def _parts(self, writer: Type, reader: Type) -> Iterator[_Pair]:
-        """The pairs that converting a value of this one takes, one level down."""
-        match writer, reader:
-            case Union(), _:
-                for branch in writer.branches:
-                    if self.fits(branch, reader):
-                        yield branch, reader
-            case _, Union():
-                yield writer, self.picked(writer, reader)
-            case Array(), Array():
-                yield writer.items, reader.items
-            case Map(), Map():
-                yield writer.values, reader.values
-            case Record(), Record():
-                for field, source in match_fields(writer, reader):
-                    if source is not None:
-                        yield source.type, field.type
+            pair = left.pop()
+            if pair not in self._needs:
+                self._needs.add(pair)
+                self._changed.add(pair[0])
+                left += users[pair]
+                # Where fastavro has to tell the branch, it does for every use of the union.
+                if self.tags(pair[0]):
+                    left += of_union[pair[0]]
 
     def _differs(self, writer: Type, reader: Type) -> bool:
         """Whether this pair takes a conversion, whatever its parts take."""
         match writer, reader:
             case Union(), _:
-                return writer.tagged or not all(
-                    self.fits(branch, reader) for branch in writer.branches
+                parts = self.parts[writer, reader]
+                return (
+                    writer.tagged
+                    or len(parts) < len(writer.branches)
+                    or any(_tag(reader, target) for _, target in parts)
                 )
             case _, Union():
-                return reader.tagged and isinstance(self.picked(writer, reader), NAMED)
+                return any(_tag(reader, target) for _, target in self.parts[writer, reader])
             case Record(), Record():
-                matched = [
-                    (f.name, source and source.name) for f, source in match_fields(writer, reader)
-                ]
-                return sorted(matched) != sorted((f.name, f.name) for f in writer.fields)
+                read = {(one.name, two and two.name) for one, two in match_fields(writer, reader)}
+                return read != {(field.name, field.name) for field in writer.fields}
             case Enum(), Enum():
                 return not set(writer.symbols) <= set(reader.symbols)
-            case ((Primitive() | Fixed()), (Primitive() | Fixed())):
+            case (Primitive() | Fixed(), Primitive() | Fixed()):
                 return reader.logical is not None or _promotion(writer, reader) is not None
         return False
 
-    def fits(self, writer: Type, reader: Type) -> bool:
-        return self.comparison.verdict(writer, reader) < Verdict.INCOMPATIBLE
-
-    def picked(self, writer: Type, reader: Union) -> Type:
-        index = self.comparison.branch(writer, reader)
-        assert index is not None  # only pairs that fit are looked at
-        return reader.branches[index]
-
     def needs(self, writer: Type, reader: Type) -> bool:
         """Whether a datum of the one has to be converted to a value of the other."""
-        return self._needs[writer, reader]
+        return (writer, reader) in self._needs
 
     def changes(self, of: Type) -> bool:
+        """Whether a datum of the writer's type has to be converted, for any of its readers."""
         return of in self._changed
 
-    def tags(self, of: Union) -> bool:
+    def tags(self, of: Type) -> bool:
+        if not isinstance(of, Union):
+            return False
         some = [branch for branch in of.branches if branch.kind != "null"]
-        return of.tagged or (len(some) > 1 and of in self._changed)
+        return of.tagged or (len(some) > 1 and self.changes(of))
+
+    def branch_of(self, of: Union, datum: Any) -> tuple[Type, Any]:
+        """Tell which branch a datum of the writer's union is of, and the branch's own datum."""
+        if type(datum) is tuple:
+            for branch, name, wrapped in self.branches(of):
+                if name == datum[0]:
+                    return branch, datum[1]["v"] if wrapped else datum[1]
+        return next((one, datum) for one in of.branches if (one.kind == "null") == (datum is None))
 
 
-def _promotion(writer: Type, reader: Type) -> str | None:
-    """The Python expression for a promotion that changes the value, with x for the datum."""
-    if writer.kind in {"int", "long"} and reader.kind in {"float", "double"}:
-        return "float({})"
+def _tag(reader: Type, target: Type) -> str | None:
+    """Give the name that values of a branch carry in a reader's union, if they do."""
+    tagged = isinstance(reader, Union) and reader.tagged and isinstance(target, NAMED)
+    return target.name if tagged and isinstance(target, NAMED) else None
+
+
+def _single(value: int) -> float:
+    made: float = _FLOAT.unpack(_FLOAT.pack(value))[0]  # as one that was sent would arrive
+    return made
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise ValueError("bytes that are not UTF-8, and a string in this end's version") from None
+
+
+def _promotion(writer: Type, reader: Type) -> Convert | None:
+    """Give the function for a promotion that changes the value."""
+    if writer.kind in {"int", "long"}:
+        to_floats: dict[str, Convert] = {"float": _single, "double": float}
+        return to_floats.get(reader.kind)
     if (writer.kind, reader.kind) == ("string", "bytes"):
-        return "{}.encode()"
-    if (writer.kind, reader.kind) == ("bytes", "string"):
-        return "{}.decode()"
-    return None
+        return str.encode
+    return _text if (writer.kind, reader.kind) == ("bytes", "string") else None
 
 
-def compile_resolving(writer: Type, reader: Type, plan: ResolvingPlan) -> Convert | None:
+def _conversions(writer: Type, reader: Type) -> list[Convert]:
+    """Give the functions to apply, one after the other, to a datum with nothing inside."""
+    if isinstance(writer, Enum) and isinstance(reader, Enum):
+        return [_symbols(writer, reader)]
+    promotion = _promotion(writer, reader)
+    found = [promotion] if promotion is not None else []
+    if isinstance(reader, Primitive | Fixed) and reader.logical is not None:
+        found.append(from_avro(reader))
+    return found
+
+
+def _symbols(writer: Enum, reader: Enum) -> Convert:
+    known = {symbol: symbol for symbol in writer.symbols if symbol in set(reader.symbols)}
+    if reader.default is not None:
+        known = dict.fromkeys(writer.symbols, reader.default) | known
+
+    def convert(symbol: str) -> str:
+        try:
+            return known[symbol]
+        except KeyError:
+            raise ValueError(
+                f"the symbol {symbol} is not in this end's version of {reader}"
+            ) from None
+
+    return convert
+
+
+def _unknown(branch: Type) -> str:
+    return f"a value of {branch}, which this end's version does not take here"
+
+
+def compile_resolving(
+    writer: Type, reader: Type, plan: ResolvingPlan, *, many: bool = False
+) -> Convert | None:
     """Make the function from a datum of the writer's to a value of the reader's.
 
-    None where they are the same. It raises ValueError, OverflowError or UnicodeDecodeError for a
-    datum that is no value of the reader's. Dicts that fastavro made are changed in place.
+    None where they are the same. It raises ValueError or OverflowError for a datum that is no value
+    of the reader's. Dicts that fastavro made are changed in place.
+
+    Args:
+        writer: What was written.
+        reader: What is wanted.
+        plan: Made for the two.
+        many: Whether the function shall take and give lists of them.
     """
-    return _Source(plan).function(writer, reader) if plan.needs(writer, reader) else None
+    return _Source(plan).function(writer, reader, many) if plan.needs(writer, reader) else None
 
 
 class _Source:
@@ -142,22 +190,26 @@ class _Source:
         self._plan = plan
         self._lines: list[str] = []
         self._objects: dict[str, Any] = {"Branch": Branch}
-        self._functions: dict[_Pair, str] = {}
-        self._pending: list[tuple[Type, Type, str]] = []
+        self._functions: dict[Pair, str] = {}
+        self._pending: list[tuple[Pair, str]] = []
         self._count = 0
 
-    def function(self, writer: Type, reader: Type) -> Convert:
+    def function(self, writer: Type, reader: Type, many: bool) -> Convert:
         name = self._new("f")
-        self._lines += [f"def {name}(v):", f" return {self._value(writer, reader, 'v')}"]
+        self._lines.append(f"def {name}(v):")
+        if not many:
+            self._lines.append(f" return {self._value(writer, reader, 'v')}")
+        else:
+            self._list(writer, reader)
         while self._pending:
-            one, other, body = self._pending.pop()
+            (one, other), body = self._pending.pop()
             self._lines.append(f"def {body}(v):")
             if isinstance(one, Union):
                 self._union(one, other)
             else:
                 assert isinstance(one, Record)
                 assert isinstance(other, Record)
-                self._record(one, other)
+                self._lines += [f" {line}" for line in self._record(one, other, "v", "return")]
         exec("\n".join(self._lines), self._objects)  # noqa: S102 - all of it is made in this file
         made: Convert = self._objects[name]
         return made
@@ -165,30 +217,33 @@ class _Source:
     def _new(self, letter: str, made: object = None) -> str:
         self._count += 1
         name = f"{letter}{self._count}"
-        if made is not None:
-            self._objects[name] = made
+        self._objects[name] = made
         return name
 
-    def _call(self, writer: Type, reader: Type, x: str) -> str:
-        pair = (writer, reader)
-        if pair not in self._functions:
-            self._functions[pair] = self._new("f")
-            self._pending.append((writer, reader, self._functions[pair]))
-        return f"{self._functions[pair]}({x})"
+    def _list(self, writer: Type, reader: Type) -> None:
+        """Write the body for a list: a record's is put into the loop, which spares calls."""
+        if isinstance(writer, Record) and isinstance(reader, Record):
+            lines = self._record(writer, reader, "y", "v[i] =")
+            loop = " for i, y in enumerate(v):" if lines[-1] != "v[i] = y" else " for y in v:"
+            lines = [line for line in lines if line != "v[i] = y"]
+            self._lines += [loop, *(f"  {line}" for line in lines), " return v"]
+        else:
+            self._lines.append(f" return [{self._value(writer, reader, 'y')} for y in v]")
 
     def _value(self, writer: Type, reader: Type, x: str) -> str:
-        """Write an expression: the reader's value for the datum ``x``."""
+        """Write an expression: the reader's value for the datum `x`."""
         if not self._plan.needs(writer, reader):
             return x
         match writer, reader:
             case (Union(), _) | (Record(), Record()):
-                return self._call(writer, reader, x)
+                pair = (writer, reader)
+                if pair not in self._functions:
+                    self._functions[pair] = self._new("f")
+                    self._pending.append((pair, self._functions[pair]))
+                return f"{self._functions[pair]}({x})"
             case _, Union():
-                picked = self._plan.picked(writer, reader)
-                made = self._value(writer, picked, x)
-                if reader.tagged and isinstance(picked, NAMED):
-                    return f"Branch({picked.name!r}, {made})"
-                return made
+                ((_, target),) = self._plan.parts[writer, reader]
+                return self._tagged(reader, target, self._value(writer, target, x))
             case Array(), Array():
                 y = self._new("y")
                 return f"[{self._value(writer.items, reader.items, y)} for {y} in {x}]"
@@ -196,82 +251,94 @@ class _Source:
                 k, y = self._new("k"), self._new("y")
                 made = self._value(writer.values, reader.values, y)
                 return f"{{{k}: {made} for {k}, {y} in {x}.items()}}"
-            case Enum(), Enum():
-                return f"{self._new('s', _symbols(writer, reader))}({x})"
-        promoted = (_promotion(writer, reader) or "{}").format(x)
-        if reader.logical is None:
-            return promoted
-        assert isinstance(reader, Primitive | Fixed)
-        return f"{self._new('c', from_avro(reader))}({promoted})"
+        for convert in _conversions(writer, reader):
+            x = f"{self._new('c', convert)}({x})"
+        return x
+
+    def _tagged(self, reader: Type, target: Type, made: str) -> str:
+        name = _tag(reader, target)
+        return made if name is None else f"Branch({name!r}, {made})"
 
     def _union(self, writer: Union, reader: Type) -> None:
-        add = self._lines.append
-        if self._plan.tags(writer):
-            add(" if type(v) is tuple:")
-            add("  b, v = v")
-            for branch, name, wrapped in self._plan.branches(writer):
-                if branch.kind != "null":
-                    add(f"  if b == {name!r}: {self._branch(branch, reader, wrapped)}")
-        else:
-            for branch in writer.branches:
-                if branch.kind != "null":
-                    add(f" if v is not None: {self._branch(branch, reader, wrapped=False)}")
-        null = next((branch for branch in writer.branches if branch.kind == "null"), None)
-        add(f" {self._branch(null, reader, wrapped=False)}" if null is not None else " return v")
+        targets = dict(self._plan.parts[writer, reader])
 
-    def _branch(self, branch: Type, reader: Type, wrapped: bool) -> str:
-        if not self._plan.fits(branch, reader):
-            unknown = _unknown(f"a value of {branch}, which this end's version does not have here")
-            return f"{self._new('u', unknown)}()"
-        return f"return {self._value(branch, reader, 'v[' + repr('v') + ']' if wrapped else 'v')}"
+        def take(branch: Type, x: str) -> str:
+            target = targets.get(branch)
+            if target is None:
+                return f"raise ValueError({_unknown(branch)!r})"
+            return f"return {self._tagged(reader, target, self._value(branch, target, x))}"
 
-    def _record(self, writer: Record, reader: Record) -> None:
+        tags = self._plan.tags(writer)
+        if tags:
+            self._lines += [" if type(v) is tuple:", "  b, v = v"]
+        for branch, name, wrapped in self._plan.branches(writer):
+            if branch.kind != "null":
+                test = f"  if b == {name!r}" if tags else " if v is not None"
+                self._lines.append(
+                    f"{test}: {take(branch, 'v[' + repr('v') + ']' if wrapped else 'v')}"
+                )
+        for branch in writer.branches:
+            if branch.kind == "null":
+                self._lines.append(f" {take(branch, 'v')}")
+
+    def _record(self, writer: Record, reader: Record, x: str, give: str) -> list[str]:
+        """Write lines that change the dict `x`, or make another, and then give it."""
         matched = match_fields(writer, reader)
         made = {}
         for field, source in matched:
             if source is None:
-                made[field.name] = self._default(field.make_default)
+                made[field.name] = self._default(field)
             else:
-                made[field.name] = self._value(source.type, field.type, f"v[{source.name!r}]")
+                made[field.name] = self._value(source.type, field.type, f"{x}[{source.name!r}]")
         if any(source is not None and source.name != field.name for field, source in matched):
             fields = ", ".join(f"{name!r}: {value}" for name, value in made.items())
-            self._lines.append(f" return {{{fields}}}")
-            return
-        kept = {field.name for field in reader.fields}
-        for field in writer.fields:
-            if field.name not in kept:
-                self._lines.append(f" del v[{field.name!r}]")
+            return [f"{give} {{{fields}}}"]
+        lines = [f"del {x}[{field.name!r}]" for field in writer.fields if field.name not in made]
         for name, value in made.items():
-            if value != f"v[{name!r}]":
-                self._lines.append(f" v[{name!r}] = {value}")
-        self._lines.append(" return v")
+            if value != f"{x}[{name!r}]":
+                lines.append(f"{x}[{name!r}] = {value}")
+        return [*lines, f"{give} {x}"]
 
-    def _default(self, make: Callable[[], Any]) -> str:
-        value = make()
+    def _default(self, field: Field) -> str:
+        value = field.make_default()
         if type(value) in _CONSTANTS:
-            self._count += 1
-            self._objects[f"d{self._count}"] = value
-            return f"d{self._count}"
-        return f"{self._new('d', make)}()"
+            return self._new("d", value)
+        return f"{self._new('d', field.make_default)}()"
 
 
-def _unknown(text: str) -> Callable[[], Any]:
-    def refuse() -> Any:
-        raise ValueError(text)
+def find_problem(writer: Type, reader: Type, datum: Any, at: At, plan: ResolvingPlan) -> None:
+    """Walk over a datum that could not be made a value of the reader's, to say where and why.
 
-    return refuse
-
-
-def _symbols(writer: Enum, reader: Enum) -> Convert:
-    known = {symbol: symbol for symbol in writer.symbols if symbol in reader.symbols}
-    if reader.default is not None:
-        known = dict.fromkeys(writer.symbols, reader.default) | known
-    name = short(reader.name)
-
-    def convert(symbol: str) -> str:
-        try:
-            return known[symbol]
-        except KeyError:
-            raise ValueError(f"{name} has no symbol {symbol} in this end's version") from None
-
-    return convert
+    Raises:
+        InvalidValue: That is where.
+    """
+    if not plan.needs(writer, reader):
+        return
+    match writer, reader:
+        case Union(), _:
+            branch, datum = plan.branch_of(writer, datum)
+            target = dict(plan.parts[writer, reader]).get(branch)
+            if target is None:
+                raise at.wrong(_unknown(branch))
+            find_problem(branch, target, datum, at, plan)
+        case _, Union():
+            ((_, target),) = plan.parts[writer, reader]
+            find_problem(writer, target, datum, at, plan)
+        case Array(), Array():
+            for index, one in enumerate(datum):
+                find_problem(writer.items, reader.items, one, at.index(index), plan)
+        case Map(), Map():
+            for key, one in datum.items():
+                find_problem(writer.values, reader.values, one, at.key(key), plan)
+        case Record(), Record():
+            inside = at.into(reader)
+            for field, source in match_fields(writer, reader):
+                if source is not None:
+                    place = inside.field(field.name)
+                    find_problem(source.type, field.type, datum[source.name], place, plan)
+        case _:
+            try:
+                for convert in _conversions(writer, reader):
+                    datum = convert(datum)
+            except (ValueError, OverflowError) as exc:
+                raise at.wrong(str(exc)) from None
