@@ -1,7 +1,7 @@
 """Who the two ends are to each other, before a call is made: PROTOCOL.md, "The handshake".
 
 Pure: content of packs in, content of packs out. Each end tells the other (hashes of) the protocol
-it holds; when both know both texts, they know whether they fit. A text is known by its MD5, which
+it holds; when both know both texts, they know what fits. A text is known by its MD5, which
 is Avro's rule, *and* its SHA-256, which is ours, both computed here over the text that came: a
 hash that only claims to be a text's is never believed.
 
@@ -134,10 +134,14 @@ class NegotiationCache:
 
     Args:
         max_pairs: 256, with the codecs that were compiled for them.
+        max_bytes: 512 KiB, of both texts of every pair: what is known of a pair takes 25 times its
+            texts, and up to 60 times if an author means harm. The last pair is always kept.
     """
 
-    def __init__(self, max_pairs: int = 256) -> None:
+    def __init__(self, max_pairs: int = 256, max_bytes: int = 512 * 1024) -> None:
         self._max_pairs = max_pairs
+        self._max_bytes = max_bytes
+        self._bytes = 0
         self._known: OrderedDict[tuple[bytes, bytes], Negotiation] = OrderedDict()
 
     def __len__(self) -> int:
@@ -149,8 +153,12 @@ class NegotiationCache:
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = Negotiation(client, server)
-            if len(self._known) > self._max_pairs:
-                self._known.popitem(last=False)
+            self._bytes += _size(found)
+            while len(self._known) > self._max_pairs or (
+                self._bytes > self._max_bytes and len(self._known) > 1
+            ):
+                _, forgotten = self._known.popitem(last=False)
+                self._bytes -= _size(forgotten)
         self._known.move_to_end(key)
         return found
 
@@ -179,6 +187,10 @@ class ServerMemory:
         self._last.move_to_end((address, protocol_name))
         if len(self._last) > self._max_servers:
             self._last.popitem(last=False)
+
+
+def _size(negotiation: Negotiation) -> int:
+    return len(negotiation.client.text) + len(negotiation.server.text)
 
 
 def _decode_hello(meta: Mapping[str, bytes] | None) -> dict[str, Any] | None:
@@ -424,6 +436,11 @@ class ServerHandshake:
         if theirs is None:
             self._again = True
             return Reply(self._response("NONE", wanted, with_text=True), Verdict.AGAIN)
+        if theirs.name != wanted.name:
+            raise _Refused(
+                GoawayCode.INCOMPATIBLE_PROTOCOL,
+                f"the client's protocol is {theirs.name[:100]}, and not {wanted.name}",
+            )
         known = request["serverHash"] == wanted.md5
         content = self._response("BOTH" if known else "CLIENT", wanted, with_text=not known)
         return Reply(content, Verdict.NATIVE, self._agreement(theirs, wanted, peer_limits))

@@ -21,6 +21,7 @@ from avrpc.errors import (
 from avrpc.handshake import (
     Agreement,
     ClientHandshake,
+    NegotiationCache,
     Reply,
     ServerHandshake,
     ServerMemory,
@@ -30,6 +31,7 @@ from avrpc.handshake import (
 )
 from avrpc.limits import Limits
 from avrpc.schema import Protocol
+from avrpc.schema.compat import Verdict as Fits
 from avrpc.schema.handshake_records import (
     HANDSHAKE_REQUEST,
     HANDSHAKE_RESPONSE,
@@ -47,16 +49,28 @@ def protocol(text: str) -> Protocol:
     return Protocol.parse(text, verbatim=True)
 
 
-MESSAGES = {
+MESSAGES: dict[str, Any] = {
     "last": {"request": [{"name": "symbol", "type": "string"}], "response": "double"},
     "watch": {"stream": "response", "request": [], "response": {"type": "array", "items": "int"}},
 }
 JSON = {"protocol": "Quotes", "namespace": "demo", "messages": MESSAGES}
 TEXT = json.dumps(JSON)
 QUOTES = protocol(TEXT)
+SYMBOL = ["null", "string"]
 SPACED = protocol(json.dumps({**JSON, "doc": "Means the same."}, indent=4))
 MORE = protocol(json.dumps({**JSON, "messages": {**MESSAGES, "note": MESSAGES["last"]}}))
 OTHER = protocol(json.dumps({**JSON, "protocol": "Orders"}))
+WIDER = protocol(
+    json.dumps(
+        {
+            **JSON,
+            "messages": {
+                **MESSAGES,
+                "last": {**MESSAGES["last"], "request": [{"name": "symbol", "type": SYMBOL}]},
+            },
+        }
+    )
+)
 
 
 def of_length(size: int) -> Protocol:
@@ -162,10 +176,10 @@ def test_rounds_are_as_many_as_the_ends_know_too_little(
     texts = [
         each.text
         for agreement in (shaken.client, shaken.server)
-        for each in (agreement.local, agreement.remote)
+        for each in (agreement.negotiation.client, agreement.negotiation.server)
     ]
     ours = mine.text if mine else TEXT
-    assert texts == [ours, TEXT, TEXT, ours]
+    assert texts == [ours, TEXT, ours, TEXT]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +210,7 @@ def test_each_end_learns_the_limits_and_the_client_what_is_offered() -> None:
 
 def test_agreement_tells_the_wire_the_shapes_by_the_clients_numbers() -> None:
     agreement = shake(client_end(), server_end()).client
-    assert agreement.shapes(agreement.local, 5) == [
+    assert agreement.shapes(5) == [
         MessageShape(streams_request=False, streams_response=False, max_value_bytes=5),
         MessageShape(streams_request=False, streams_response=True, max_value_bytes=5),
     ]
@@ -209,16 +223,16 @@ def test_client_without_a_protocol_takes_the_servers_by_name_or_its_first(
     name: str, found: Protocol
 ) -> None:
     shaken = shake(client_end(None, name), server_end(QUOTES, OTHER))
-    assert shaken.client.local is shaken.client.remote
-    assert shaken.client.local.text == found.text
-    assert shaken.server.local is found
+    assert shaken.client.negotiation.client is shaken.client.negotiation.server
+    assert shaken.client.negotiation.client.text == found.text
+    assert shaken.server.negotiation.server is found
 
 
 @pytest.mark.parametrize("mine", [QUOTES, OTHER])
 def test_server_of_several_protocols_takes_the_one_that_the_client_has(mine: Protocol) -> None:
     shaken = shake(client_end(mine), server_end(OTHER, QUOTES))
     assert shaken.matches == ["BOTH"]
-    assert shaken.server.local is mine
+    assert shaken.server.negotiation.server is mine
 
 
 def test_text_in_other_bytes_is_kept_and_sent_back_as_it_is() -> None:
@@ -252,47 +266,46 @@ def test_first_pack_of_any_client_is_short() -> None:
         assert len(client_end(mine).first()) + 12 <= 16 * 1024
 
 
-# Protocols that differ.
+# Versions of a protocol that differ.
 
 
-def test_client_notices_by_itself_that_the_servers_protocol_differs() -> None:
-    client = client_end(QUOTES)
-    reply = server_end(MORE).request(client.first())
-    with pytest.raises(IncompatibleProtocol) as raised:
-        client.answer(reply.content)
-    assert str(raised.value) == (
-        f"{ADDRESS}: its protocol demo.Quotes differs from this end's:"
-        " message 'note': only the other end has it"
-    )
+@pytest.mark.parametrize(
+    ("mine", "theirs", "verdict"),
+    [
+        (QUOTES, SPACED, Fits.SAME),
+        (QUOTES, MORE, Fits.SAME),
+        (MORE, QUOTES, Fits.MISSING),
+        (QUOTES, WIDER, Fits.RESOLVABLE),
+        (WIDER, QUOTES, Fits.PARTIAL),
+    ],
+)
+def test_both_ends_of_differing_protocols_come_to_the_same_verdicts(
+    mine: Protocol, theirs: Protocol, verdict: Fits
+) -> None:
+    shaken = shake(client_end(mine), server_end(theirs))
+    client, server = shaken.client.negotiation, shaken.server.negotiation
+    assert dict(client) == dict(server)
+    assert client.verdict is verdict
+    assert client.only_at_server == server.only_at_server
+    assert shaken.client.shapes(5) == shaken.server.shapes(5)
+    assert len(shaken.client.shapes(5)) == len(mine.messages)
 
 
-def test_server_that_knows_the_clients_text_refuses_it_by_the_first_difference() -> None:
-    client = client_end(QUOTES)
-    reply = server_end(MORE, knows=(QUOTES,)).request(client.first())
-    difference = "differs from this server's: message 'note': only this end has it"
-    assert reply.verdict is Verdict.CLOSE
-    assert reply.refusal == f"the client's protocol demo.Quotes {difference}"
-    with pytest.raises(IncompatibleProtocol) as raised:
-        client.answer(reply.content)
-    assert str(raised.value) == f"{ADDRESS}: the server refused: {reply.refusal}"
-
-
-def test_server_refuses_a_differing_text_that_comes_in_the_second_pack() -> None:
+def test_server_refuses_a_client_whose_protocol_has_another_name() -> None:
     server = server_end()
     assert server.request(request(OTHER)).verdict is Verdict.AGAIN
     reply = server.request(request(OTHER, clientProtocol=OTHER.text))
     assert refused(reply) == GoawayCode.INCOMPATIBLE_PROTOCOL
-    assert reply.refusal.endswith(
-        "differs from this server's: this end has demo.Quotes, the other demo.Orders"
-    )
+    assert reply.refusal == "the client's protocol is demo.Orders, and not demo.Quotes"
 
 
 def test_client_without_a_protocol_takes_the_new_one_of_a_server_that_changed() -> None:
     memory = ServerMemory()
-    assert shake(client_end(None, memory=memory), server_end(QUOTES)).client.local.text == TEXT
+    shaken = shake(client_end(None, memory=memory), server_end(QUOTES))
+    assert shaken.client.negotiation.client.text == TEXT
     # Another client of the old protocol has been there meanwhile: the new server knows the text.
     shaken = shake(client_end(None, memory=memory), server_end(MORE, knows=(QUOTES,)))
-    assert shaken.client.local.text == MORE.text
+    assert shaken.client.negotiation.client.text == MORE.text
 
 
 # What a server answers: the table of section 4.5.
@@ -426,7 +439,9 @@ SECOND: list[tuple[bytes, GoawayCode | str]] = [
     (request(SPACED, clientProtocol=SPACED.text, clientHash=bytes(16)), REJECTED),
     (request(SPACED, clientProtocol=SPACED.text, **meta(sha256=b"")), REJECTED),
     (request(TOO_BIG, clientProtocol=TOO_BIG.text), REJECTED),
-    (request(MORE, clientProtocol=MORE.text), GoawayCode.INCOMPATIBLE_PROTOCOL),
+    (request(MORE, clientProtocol=MORE.text), "CLIENT"),
+    (request(MORE, clientProtocol=MORE.text, serverHash=QUOTES.md5), "BOTH"),
+    (request(OTHER, clientProtocol=OTHER.text), GoawayCode.INCOMPATIBLE_PROTOCOL),
 ]
 
 
@@ -564,8 +579,8 @@ ANSWERS: list[tuple[bytes, type[ConnectFailed], str]] = [
     (response(match="NONE", serverHash=SPACED.md5), ConnectFailed, NO_TEXT),
     (response(TOO_BIG, "CLIENT"), ConnectFailed, "a text of 262145 bytes; the limit is 262144"),
     # Protocols.
-    (response(MORE, "CLIENT"), IncompatibleProtocol, "message 'note': only the other end has it"),
-    (response(OTHER, "NONE"), IncompatibleProtocol, "this end has demo.Quotes, the other demo.Or"),
+    (response(OTHER, "CLIENT"), IncompatibleProtocol, "asked for demo.Quotes, the server answ"),
+    (response(OTHER, "NONE"), IncompatibleProtocol, "the server answered with demo.Orders"),
     # Limits.
     (
         response(match="BOTH", **meta(limits={"maxCalls": 0})),
@@ -606,6 +621,7 @@ GOOD: list[tuple[bytes, Protocol]] = [
     (response(match="BOTH"), QUOTES),
     (response(match="CLIENT"), QUOTES),
     (response(SPACED, "CLIENT"), SPACED),
+    (response(MORE, "CLIENT"), MORE),
     (response(BIGGEST, "CLIENT"), BIGGEST),
     (response(match="BOTH") + b"\0\1\0\0", QUOTES),  # what some servers append is ignored
     (response(match="BOTH", meta={"avrpc": hello(), "other": b"\0"}), QUOTES),
@@ -617,8 +633,8 @@ GOOD: list[tuple[bytes, Protocol]] = [
 def test_client_agrees_to_an_answer(content: bytes, remote: Protocol) -> None:
     agreement = client_end().answer(content)
     assert isinstance(agreement, Agreement)
-    assert agreement.local is QUOTES
-    assert agreement.remote.text == remote.text
+    assert agreement.negotiation.client is QUOTES
+    assert agreement.negotiation.server.text == remote.text
 
 
 def test_second_none_is_the_end() -> None:
@@ -898,6 +914,27 @@ def test_cache_keeps_nothing_that_is_wrong_or_too_long() -> None:
     assert len(texts) == 1
 
 
+def test_cache_of_pairs_compares_them_once_and_forgets_the_one_used_longest_ago() -> None:
+    negotiations = NegotiationCache(max_pairs=2)
+    first = negotiations.between(QUOTES, MORE)
+    second = negotiations.between(MORE, QUOTES)
+    assert negotiations.between(QUOTES, MORE) is first
+    negotiations.between(QUOTES, QUOTES)
+    assert len(negotiations) == 2
+    assert negotiations.between(QUOTES, MORE) is first
+    assert negotiations.between(MORE, QUOTES) is not second
+
+
+def test_cache_of_pairs_holds_so_many_bytes_of_texts_and_the_last_pair_whatever_its_size() -> None:
+    negotiations = NegotiationCache()
+    for number in range(6):
+        negotiations.between(protocol(numbered(number, 100_000)), QUOTES)
+    assert len(negotiations) == 5
+    last = negotiations.between(BIGGEST, BIGGEST)
+    assert len(negotiations) == 1
+    assert negotiations.between(BIGGEST, BIGGEST) is last
+
+
 def test_memory_of_servers_forgets_the_one_met_longest_ago() -> None:
     memory = ServerMemory(max_servers=2)
     memory.texts.learn(TEXT, source="")
@@ -928,12 +965,12 @@ def test_what_one_server_says_is_no_more_than_a_guess_for_the_next_at_its_addres
     for matches in (["CLIENT"], ["BOTH"]):
         shaken = shake(client_end(QUOTES, memory=memory), server_end(QUOTES))
         assert shaken.matches == matches
-        assert shaken.client.remote.text == TEXT
+        assert shaken.client.negotiation.server.text == TEXT
 
 
 def test_server_that_was_not_agreed_with_is_not_remembered() -> None:
     memory = ServerMemory()
-    for content in (response(MORE, "CLIENT"), response(OTHER, "NONE"), response(SPACED, "BOTH")):
+    for content in (response(OTHER, "CLIENT"), response(OTHER, "NONE"), response(SPACED, "BOTH")):
         with pytest.raises(ConnectFailed):
             client_end(QUOTES, memory=memory).answer(content)
     assert memory.recall(ADDRESS, "demo.Quotes") is None

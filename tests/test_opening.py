@@ -8,11 +8,12 @@ import pytest
 import trio
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
-from avrpc.errors import ConnectFailed, ConnectionRefused, IncompatibleProtocol, NotAvrpc
+from avrpc.errors import ConnectFailed, ConnectionRefused, NotAvrpc
 from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake, ServerMemory, TextCache
 from avrpc.limits import Limits
 from avrpc.opening import Refused, open_client, open_server
 from avrpc.schema import Protocol
+from avrpc.schema.compat import Verdict
 from avrpc.transport import StreamTransport, Transport
 from avrpc.wire import (
     Connection,
@@ -114,8 +115,9 @@ async def test_both_ends_agree_in_one_round_or_two(mine: Protocol | None, chop: 
     client, server = await meet(mine, QUOTES, chop)
     assert client.opened
     assert server.opened
-    assert client.opened[0].remote.text == server.opened[0].local.text == QUOTES.text
-    assert client.opened[0].local.text == server.opened[0].remote.text == (mine or QUOTES).text
+    for agreement, _ in (client.opened, server.opened):
+        assert agreement.negotiation.client.text == (mine or QUOTES).text
+        assert agreement.negotiation.server.text == QUOTES.text
     assert client.opened[1] == server.opened[1] == []
 
 
@@ -126,11 +128,13 @@ async def test_text_of_256_kib_passes(ends: tuple[Protocol | None, Protocol]) ->
     assert server.opened
 
 
-async def test_ends_that_differ_part_with_the_first_difference() -> None:
+async def test_ends_that_differ_know_both_what_fits() -> None:
     client, server = await meet(QUOTES, OTHER)
-    assert isinstance(client.error, IncompatibleProtocol)
-    assert "message 'last': only this end has it" in str(client.error)
-    assert isinstance(server.error, trio.BrokenResourceError)
+    assert client.opened
+    assert server.opened
+    fits = [dict(opened[0].negotiation) for opened in (client.opened, server.opened)]
+    assert fits[0] == fits[1]
+    assert fits[0]["last"].verdict is Verdict.MISSING
 
 
 async def test_refusal_reaches_the_client_and_the_servers_log() -> None:
@@ -310,7 +314,7 @@ async def test_server_that_does_not_answer_is_a_matter_of_the_callers_timeout(
 
 async def test_client_takes_frames_that_come_with_the_answer(script: Script) -> None:
     agreement, events = await script.against(Role.CLIENT, BOTH + frames(Role.SERVER))
-    assert agreement.local is QUOTES
+    assert agreement.negotiation.client is QUOTES
     assert events == [GOODBYE]
 
 
