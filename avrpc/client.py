@@ -322,8 +322,8 @@ class _BoundMessage:
         limit = self._session.connection.peer_limits.max_message_bytes
         if len(encoded) > limit:
             raise LimitExceeded(
-                f"{self._message.name}: parameters of {len(encoded)} bytes; the server takes {limit}"
-                " (its Limits.max_message_bytes)"
+                f"{self._message.name}: parameters of {len(encoded)} bytes;"
+                f" the server takes {limit} (its Limits.max_message_bytes)"
             )
         return encoded
 
@@ -345,7 +345,7 @@ class UnaryMessage(_BoundMessage):
         """
         return UnaryMessage(self._session, self._message, timeout, metadata)
 
-    async def __call__(self, *args: Any, **parameters: Any) -> Any:
+    async def __call__(self, /, *args: Any, **parameters: Any) -> Any:
         """Call it and give the response; None at once, once it is under way, if it is one-way.
 
         The handler gets the caller's deadline, and is cancelled when the caller is.
@@ -417,7 +417,7 @@ class StreamMessage(_BoundMessage):
         """
         return StreamMessage(self._session, self._message, timeout, metadata)
 
-    def __call__(self, *args: Any, **parameters: Any) -> ResponseCall | RequestCall | BothCall:
+    def __call__(self, /, *args: Any, **parameters: Any) -> ResponseCall | RequestCall | BothCall:
         """A call, made when its ``async with`` block is entered.
 
         Raises:
