@@ -33,7 +33,7 @@ from avrpc.errors import (
     LimitExceeded,
     UnknownMessage,
 )
-from avrpc.groups import single
+from avrpc.groups import failure_of
 from avrpc.handshake import Agreement, ClientHandshake, ServerMemory
 from avrpc.limits import Limits
 from avrpc.opening import open_client
@@ -192,8 +192,12 @@ async def _run(
                 failure = error
                 _say_goodbye(session)
                 nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:  # Cancelled, from outside, while the nursery closed
-        failure = failure or single(group)
+    except BaseExceptionGroup as group:
+        # Cancelled, from outside; or what hits any task, such as KeyboardInterrupt: it counts, and
+        # not that it cancelled the block.
+        what = failure_of(group)
+        if failure is None or not isinstance(what, trio.Cancelled):
+            failure = what
     finally:
         await session.transport.aclose()
     if failure is not None:
