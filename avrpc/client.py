@@ -310,7 +310,10 @@ class _BoundMessage:
 
     def _encode(self, args: tuple[Any, ...], parameters: dict[str, Any]) -> bytes | bytearray:
         if self._keywords:
-            parameters = {self._keywords.get(name, name): parameters[name] for name in parameters}
+            given = parameters
+            parameters = {self._keywords.get(name, name): given[name] for name in given}
+            if len(parameters) < len(given):
+                raise TypeError(f"{self._message.name}() got a parameter twice, with and without _")
         if args:
             name = self._message.name
             if len(args) > len(self._names):
