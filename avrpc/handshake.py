@@ -41,7 +41,6 @@ from avrpc.schema.handshake_records import (
 from avrpc.wire import GoawayCode, MessageShape, WireLimits
 
 VERSION = 1
-MAX_TEXT_BYTES = 256 * 1024
 
 META_HELLO = "avrpc"
 META_REFUSED = "avrpc-refused"
@@ -109,10 +108,6 @@ class TextCache:
             SchemaError: It is no protocol, or too long.
         """
         encoded = text.encode()
-        if len(encoded) > MAX_TEXT_BYTES:
-            raise SchemaError(
-                f"a text of {len(encoded)} bytes; the limit is {MAX_TEXT_BYTES}", source=source
-            )
         key = _hashes(encoded)
         protocol = self.get(*key)
         if protocol is None:

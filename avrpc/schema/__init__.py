@@ -6,6 +6,7 @@ Pure: no trio, no sockets; only `registry` reads files. The only importer of fas
     protocol           Protocol, Message, Parameter: what the rest of avrpc uses
     messages           a protocol's JSON to the signatures of its messages
     parse              JSON to types, with errors by JSON path; over `strictjson` and `defaults`
+    gate               limits on what a schema may be, and how much work its values can make
     types              our model of a type, and what follows from its shape
     text               the one function that makes the text that we send and hash
     compare            where two protocols differ, in words

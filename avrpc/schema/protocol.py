@@ -14,6 +14,7 @@ from .codec import Codec, ItemsCodec
 from .compare import difference
 from .declared import ErrorCodec, Errors, error_class
 from .fit import At
+from .gate import MAX_TYPES, check_count, check_text
 from .messages import Signature, Signatures, collect_protocol, read_protocol
 from .parse import Names, namespace_of
 from .strictjson import Place, compact, read_json
@@ -180,10 +181,12 @@ class Protocol:
         Raises:
             SchemaError: It is not valid; the error says what is wrong, and where.
         """
-        json = read_json(text, source)
         place = Place(source)
+        check_text(text.encode(errors="replace") if isinstance(text, str) else text, place)
+        json = read_json(text, source)
         names = Names()
         collect_protocol(names, json, place)
+        check_count(names.definitions, MAX_TYPES, "named types", place)
         signatures = read_protocol(names, json, place)
         kept = compact(json) if not verbatim else text if isinstance(text, str) else text.decode()
         return cls(kept, signatures, names.parse_all())
