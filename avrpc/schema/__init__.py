@@ -2,7 +2,9 @@
 
 Pure: no trio, no sockets; only `registry` reads files. The only importer of fastavro.
 
-    registry           a folder of .avpr and .avsc files
+    registry           a folder of .avdl, .avpr and .avsc files
+    idl                Avro IDL to the JSON of these; over `idl_types` and `idl_tokens`
+    idl_link           imports, and the order of types, of files in IDL
     protocol           Protocol, Message, Parameter: what the rest of avrpc uses
     messages           a protocol's JSON to the signatures of its messages
     parse              JSON to types, with errors by JSON path; over `strictjson` and `defaults`
