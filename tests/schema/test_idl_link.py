@@ -285,6 +285,13 @@ REFUSED = [
         },
         ".b: $.messages: expected an object: messages by name, found 5",
     ),
+    (
+        {
+            "a.avdl": "protocol n.A { import idl 'b.avdl'; record R {} }",
+            "b.avdl": "protocol B { record R {} R f(); }",
+        },
+        "a.avdl:1:10: an imported message uses type 'R', which would mean 'n.R' here",
+    ),
 ]
 
 
