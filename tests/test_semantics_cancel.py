@@ -52,12 +52,12 @@ async def large_response(client: Client) -> None:
 
 
 async def response_left_early(client: Client) -> None:
-    async with client.watch("EURUSD", 30) as ticks:
+    async with client.watch("EURUSD", 6) as ticks:
         assert await ticks.receive() == tick(size=0)
 
 
 async def response_closed(client: Client) -> None:
-    async with client.watch("EURUSD", 30) as ticks:
+    async with client.watch("EURUSD", 6) as ticks:
         assert await ticks.receive() == tick(size=0)
         await ticks.aclose()
 
