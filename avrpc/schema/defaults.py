@@ -35,7 +35,7 @@ Maker = Callable[[], Any]
 _FLOAT = struct.Struct("<f")
 
 MAX_DEFAULT_NESTING = 64
-MAX_DEFAULT_VALUES = 10_000  # in all defaults of a text, with those that they fill in
+MAX_DEFAULT_VALUES = 5000  # in all defaults of a text, with those that they fill in
 
 _FAILED = 10  # what trying a branch in vain costs, in values: an error is made
 # What may be the default of what, at a first glance.

@@ -138,6 +138,11 @@ class Definition:
         return namespace_of(self.name)
 
 
+def _may_define(json: Any) -> bool:
+    """Tell whether a type may hold definitions, on a look: most are names, or unions of names."""
+    return isinstance(json, dict) or (isinstance(json, list) and set(map(type, json)) != {str})
+
+
 class Names:
     """The named types of one text, or of one folder of files.
 
@@ -189,7 +194,7 @@ class Names:
                             )
                             for index in reversed(range(len(fields)))
                             if isinstance(fields[index], dict)
-                            and isinstance(fields[index].get("type"), (dict, list))
+                            and _may_define(fields[index].get("type"))
                         )
 
     def _define(self, json: dict[str, Any], namespace: str, place: Place) -> str:

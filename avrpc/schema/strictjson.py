@@ -65,11 +65,11 @@ def show(found: object) -> str:
 
 
 class _Duplicates(list[tuple[dict[str, Any], str]]):
-    """Notes objects that name a key twice; where they stand is only known once all is read."""
+    """Notes an object that names a key twice; where it stands is only known once all is read."""
 
     def hook(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
-        if len(made) < len(pairs):
+        if len(made) < len(pairs) and not self:
             seen: set[str] = set()
             twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
             self.append((made, twice))
