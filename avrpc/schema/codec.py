@@ -3,6 +3,15 @@
 `encode` writes, in Python made for the type; fastavro reads. What a call needs is bound into
 closures when the codec is made: 0.65 us for encoding a Tick of {string, double, int, long}, 1.3 us
 for decoding one, 0.8 us for each in a frame of 64.
+
+How strict is decoding? Truncated bytes, bytes behind a value, numbers of branches and symbols that
+are none, too much nesting and too many values are refused always, by what costs next to nothing:
+comparing positions and lengths, dicts in place of fastavro's lists (`fast`), and looking for the
+one count (of INT64_MIN items, 16 us in 64 KiB) by which blocks can hide behind a frame's items.
+Over-long numbers, an int of more than 32 bits and a boolean that is 7 pass where the bytes are not
+walked over: refusing them needs that walk (2 us for a Tick, when decoding takes 0.8), or
+converting each such field (0.1 us and a copy of every record), and they harm nobody but the sender:
+an over-long number is some long, and costs no more than its bytes do.
 """
 
 from __future__ import annotations
@@ -19,6 +28,7 @@ from .arrive import compile_arriving
 from .encode import Encode, compile_encoder
 from .fast import fast_schema
 from .fit import At, fit, quote
+from .gate import weigh
 from .plan import Plan
 from .scan import compile_scan
 from .types import Array, Record, Type, is_recursive
@@ -87,7 +97,8 @@ def _decoder(of: Type, at: At) -> Callable[[Data], Any]:
     schema, wrapped = fast_schema(of, plan)
     read, new = _read, BytesIO
     arriving = compile_arriving(of, plan)
-    explain = _explainer(of, at)
+    scan = _scanner(of, at)
+    explain = _explainer(scan, at)
 
     def decode_as_it_is(data: Data) -> Any:
         source = new(data)
@@ -125,15 +136,19 @@ def _decoder(of: Type, at: At) -> Callable[[Data], Any]:
         decode = decode_changed
     else:
         decode = decode_wrapped if wrapped else decode_as_it_is
-    if not is_recursive(of):
-        return decode
-    scan = compile_scan(of, at)
+    safe_bytes = _safe_bytes(of)
 
-    def decode_scanned(data: Data) -> Any:
-        scan(bytes(data), 1)
+    def decode_safely(data: Data) -> Any:
+        if len(data) > safe_bytes:
+            scan(bytes(data), 1)
         return decode(data)
 
-    return decode_scanned
+    return decode_safely
+
+
+def _safe_bytes(of: Type) -> int:
+    """Tell how long a value may be that fastavro gets with no look at it before."""
+    return -1 if is_recursive(of) else weigh(of).safe_bytes
 
 
 def _items_decoder(of: Type, at: At) -> Callable[[Data, int], list[Any]]:
@@ -143,8 +158,9 @@ def _items_decoder(of: Type, at: At) -> Callable[[Data, int], list[Any]]:
     schema, _ = fast_schema(array, plan)
     read, new, join, counts = _read, BytesIO, b"".join, _COUNTS
     arriving = compile_arriving(array, plan)
-    explain = _explainer(of, at)
-    scan = compile_scan(of, at) if is_recursive(of) else None
+    scan = _scanner(of, at)
+    explain = _explainer(scan, at)
+    safe_bytes = _safe_bytes(array)
     decode_one = _decoder(of, at)
 
     def decode(data: Data, count: int) -> list[Any]:
@@ -154,9 +170,9 @@ def _items_decoder(of: Type, at: At) -> Callable[[Data, int], list[Any]]:
             if len(data) == 0:
                 return []
             raise explain(data, 0, None)
-        if scan is not None:
-            scan(bytes(data), count)
         whole = join((counts[count] if count < 256 else write_long(count), data, b"\0"))
+        if len(data) > safe_bytes or _LEAST_LONG in whole:
+            scan(bytes(data), count)
         source = new(whole)
         try:
             datum = read(source, schema, None, False, False, "strict", True, True)
@@ -182,10 +198,24 @@ def prefix_decoder(of: Record, at: At) -> Callable[[Data, int], tuple[Any, int]]
     return decode_prefix
 
 
-def _explainer(of: Type, at: At) -> Callable[[Data, int, Exception | None], InvalidValue]:
+def _scanner(of: Type, at: At) -> Callable[[bytes, int], int]:
+    """Make a scan when it is first needed: most codecs never need one."""
+    made: list[Callable[[bytes, int], int]] = []
+
+    def scan(data: bytes, count: int) -> int:
+        if not made:
+            made.append(compile_scan(of, at))
+        return made[0](data, count)
+
+    return scan
+
+
+def _explainer(
+    scan: Callable[[bytes, int], int], at: At
+) -> Callable[[Data, int, Exception | None], InvalidValue]:
     def explain(data: Data, count: int, cause: Exception | None) -> InvalidValue:
         try:
-            compile_scan(of, at)(bytes(data), count)
+            scan(bytes(data), count)
         except InvalidValue as exc:
             return exc
         return at.wrong(f"cannot be decoded: {quote(str(cause))}")
@@ -193,4 +223,6 @@ def _explainer(of: Type, at: At) -> Callable[[Data, int, Exception | None], Inva
     return explain
 
 
+# As the count of a block it is no items for fastavro, so it can hide behind all those announced.
+_LEAST_LONG = write_long(-1 << 63)
 _COUNTS = [write_long(count) for count in range(256)]
