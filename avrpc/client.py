@@ -35,7 +35,7 @@ from avrpc.errors import (
     LimitExceeded,
     UnknownMessage,
 )
-from avrpc.groups import single
+from avrpc.groups import failure_of
 from avrpc.handshake import Agreement, ClientHandshake, ServerMemory
 from avrpc.limits import Limits
 from avrpc.opening import open_client
@@ -221,8 +221,12 @@ async def _run(
                 failure = error
                 _say_goodbye(session)
                 nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:  # Cancelled, from outside, while the nursery closed
-        failure = failure or single(group)
+    except BaseExceptionGroup as group:
+        # Cancelled, from outside; or what hits any task, such as KeyboardInterrupt: it counts, and
+        # not that it cancelled the block.
+        what = failure_of(group)
+        if failure is None or not isinstance(what, trio.Cancelled):
+            failure = what
     finally:
         await session.transport.aclose()
     if failure is not None:
@@ -342,7 +346,10 @@ class _BoundMessage:
 
     def _encode(self, args: tuple[Any, ...], parameters: dict[str, Any]) -> bytes | bytearray:
         if self._keywords:
-            parameters = {self._keywords.get(name, name): parameters[name] for name in parameters}
+            given = parameters
+            parameters = {self._keywords.get(name, name): given[name] for name in given}
+            if len(parameters) < len(given):
+                raise TypeError(f"{self._message.name}() got a parameter twice, with and without _")
         if args:
             name = self._message.name
             if len(args) > len(self._names):
@@ -381,7 +388,7 @@ class UnaryMessage(_BoundMessage):
         """
         return UnaryMessage(self._session, self._message, timeout, metadata)
 
-    async def __call__(self, *args: Any, **parameters: Any) -> Any:
+    async def __call__(self, /, *args: Any, **parameters: Any) -> Any:
         """Call it and give the response; None at once, once it is under way, if it is one-way.
 
         The handler gets the caller's deadline, and is cancelled when the caller is.
@@ -453,7 +460,7 @@ class StreamMessage(_BoundMessage):
         """
         return StreamMessage(self._session, self._message, timeout, metadata)
 
-    def __call__(self, *args: Any, **parameters: Any) -> ResponseCall | RequestCall | BothCall:
+    def __call__(self, /, *args: Any, **parameters: Any) -> ResponseCall | RequestCall | BothCall:
         """A call, made when its ``async with`` block is entered.
 
         Raises:

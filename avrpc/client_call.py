@@ -426,6 +426,10 @@ class RequestCall(_Sending):
         """
         if self._is_over:
             await checkpoint()
+        elif self._deadline <= trio.current_time():
+            # Not END: the handler would take what it has for all that there is.
+            self._cancel(self._late_error(maybe_executed=True))
+            await checkpoint()
         else:
             with trio.CancelScope(deadline=self._deadline) as scope:
                 await self._end_items()

@@ -110,7 +110,11 @@ class ConnectionClosed(AvrpcError, trio.ClosedResourceError):
 
 
 class Unavailable(AvrpcError):
-    """The peer takes no new calls: it is draining, or too busy. The call has not run."""
+    """The peer takes no new calls: it is draining, or too busy.
+
+    The call has not run; or it had begun, and was ended when the time for draining was over.
+    ``maybe_executed`` tells which.
+    """
 
 
 class UnknownMessage(AvrpcError):

@@ -42,7 +42,6 @@ from avrpc.schema.negotiation import Negotiation
 from avrpc.wire import GoawayCode, MessageShape, WireLimits
 
 VERSION = 1
-MAX_TEXT_BYTES = 256 * 1024
 
 META_HELLO = "avrpc"
 META_REFUSED = "avrpc-refused"
@@ -108,10 +107,6 @@ class TextCache:
             SchemaError: It is no protocol, or too long.
         """
         encoded = text.encode()
-        if len(encoded) > MAX_TEXT_BYTES:
-            raise SchemaError(
-                f"a text of {len(encoded)} bytes; the limit is {MAX_TEXT_BYTES}", source=source
-            )
         key = _hashes(encoded)
         protocol = self.get(*key)
         if protocol is None:

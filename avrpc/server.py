@@ -15,7 +15,7 @@ from typing import Any
 import trio
 
 from avrpc.address import TcpAddress, UnixAddress, parse_address
-from avrpc.groups import single
+from avrpc.groups import failure_of
 from avrpc.handlers import Method, bind_service
 from avrpc.handshake import Agreement, NegotiationCache, ServerHandshake, TextCache
 from avrpc.limits import Limits
@@ -103,10 +103,14 @@ class Server:
         listeners: list[_Listener] = []
         try:
             for address in addresses:
-                listeners += await _listen(address)
+                try:
+                    listeners += await _listen(address)
+                except OSError as error:
+                    problem = error.strerror or str(error)
+                    raise OSError(error.errno, problem, address) from error
             await self._serve(listeners, task_status)
         except BaseExceptionGroup as group:
-            raise single(group) from None
+            raise failure_of(group) from None
         finally:
             for listener in listeners:
                 listener.close()
@@ -137,7 +141,7 @@ class Server:
         try:
             await self._handle(StreamTransport(stream, "stream"))
         except BaseExceptionGroup as group:
-            raise single(group) from None
+            raise failure_of(group) from None
 
     def run(self, *addresses: str, ready: Callable[[list[str]], object] | None = None) -> None:
         """Run trio and serve, until SIGTERM or SIGINT: then drain, and return.
@@ -165,7 +169,7 @@ class Server:
                     await self.aclose()
                     nursery.cancel_scope.cancel()
             except BaseExceptionGroup as group:
-                raise single(group) from None
+                raise failure_of(group) from None
 
     async def _second_signal(self, signals: Any, scope: trio.CancelScope) -> None:
         await anext(signals)

@@ -281,7 +281,7 @@ class RawPeer:
         stream: Its end of the link.
     """
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: trio.abc.HalfCloseableStream) -> None:
         self.stream = stream
         self._received = bytearray()
 
@@ -316,25 +316,23 @@ def frames_in(data: bytes | bytearray) -> list[tuple[int, int, bytes]]:
 
 @asynccontextmanager
 async def open_raw_server(
-    limits: avrpc.Limits | None = None, link: Link | None = None
+    client_limits: avrpc.Limits | None = None,
 ) -> AsyncIterator[tuple[Client, RawPeer]]:
     """A client, and a server that does nothing by itself."""
-    link, limits = link or Link(), limits or avrpc.Limits()
+    link, limits = Link(), avrpc.Limits()
     connection = Connection(Role.SERVER, limits.wire())
     handshake = ServerHandshake({DESK.name: DESK}, limits=limits, texts=TextCache())
     transport = StreamTransport(link.server, "raw server")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(open_server, transport, connection, handshake, limits)
-        async with avrpc.connect_stream(link.client, DESK) as client:
+        async with avrpc.connect_stream(link.client, DESK, limits=client_limits) as client:
             yield client, RawPeer(link.server)
 
 
 @asynccontextmanager
-async def open_raw_client(
-    server: avrpc.Server, limits: avrpc.Limits | None = None, link: Link | None = None
-) -> AsyncIterator[RawPeer]:
+async def open_raw_client(server: avrpc.Server, link: Link | None = None) -> AsyncIterator[RawPeer]:
     """A client that does nothing by itself, connected to a server."""
-    link, limits = link or Link(), limits or avrpc.Limits()
+    link, limits = link or Link(), avrpc.Limits()
     connection = Connection(Role.CLIENT, limits.wire())
     memory = ServerMemory()
     handshake = ClientHandshake(DESK, DESK.name, address="raw", limits=limits, memory=memory)

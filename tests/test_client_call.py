@@ -183,6 +183,35 @@ async def test_aclose_in_another_task_wakes_who_waits_for_the_result() -> None:
         link.to_client.release()
 
 
+async def test_aclose_in_another_task_wakes_who_receives_and_who_sends() -> None:
+    note = Note()
+
+    async def swap(blobs: Any) -> AsyncGenerator[bytes]:
+        await note.wait_for("never")
+        yield b""
+
+    async with open_desk(swap=swap) as client, client.swap() as call:
+
+        async def receive() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await call.receive()
+            note("receive")
+
+        async def send() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                for _ in range(100):
+                    await call.send(bytes(10_000))
+            note("send")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(receive)
+            nursery.start_soon(send)
+            await wait_all_tasks_blocked()
+            assert note.lines == []
+            await call.aclose()
+        assert sorted(note.lines) == ["receive", "send"]
+
+
 async def test_cancelled_result_leaves_the_call_as_it_is_but_for_the_end_of_its_items(
     autojump_clock: MockClock,
 ) -> None:

@@ -1,7 +1,7 @@
 import pytest
 import trio
 
-from avrpc.groups import single
+from avrpc.groups import failure_of, single
 
 ONE, OTHER = ValueError("one"), KeyError("other")
 CANCELLED = trio.Cancelled._create()
@@ -25,6 +25,21 @@ def test_group_of_one_counts_as_that_one_at_any_depth(
     error: BaseException, found: BaseException
 ) -> None:
     assert single(error) is found
+
+
+@pytest.mark.parametrize(
+    ("group", "failure"),
+    [
+        (BaseExceptionGroup("", [CANCELLED]), CANCELLED),
+        (BaseExceptionGroup("", [CANCELLED, BaseExceptionGroup("", [CANCELLED])]), CANCELLED),
+        (BaseExceptionGroup("", [CANCELLED, ExceptionGroup("", [ONE])]), ONE),
+        (BaseExceptionGroup("", [BaseExceptionGroup("", [CANCELLED, ONE])]), ONE),
+    ],
+)
+def test_nursery_failed_with_what_is_no_cancel_if_there_is_anything(
+    group: BaseExceptionGroup, failure: BaseException
+) -> None:
+    assert failure_of(group) is failure
 
 
 def test_group_of_several_that_each_hold_one_stays_as_it_is() -> None:

@@ -6,7 +6,7 @@ nothing is left behind: no open call, no place taken, no credit lost, no task.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -52,12 +52,12 @@ async def large_response(client: Client) -> None:
 
 
 async def response_left_early(client: Client) -> None:
-    async with client.watch("EURUSD", 30) as ticks:
+    async with client.watch("EURUSD", 6) as ticks:
         assert await ticks.receive() == tick(size=0)
 
 
 async def response_closed(client: Client) -> None:
-    async with client.watch("EURUSD", 30) as ticks:
+    async with client.watch("EURUSD", 6) as ticks:
         assert await ticks.receive() == tick(size=0)
         await ticks.aclose()
 
@@ -255,3 +255,137 @@ async def test_peer_lost_in_the_handshake_fails_to_connect(
         with trio.fail_after(20), pytest.raises(avrpc.ConnectFailed):
             async with open_pair(server, DESK, link=link):
                 pytest.fail("connected")
+
+
+# What a call that waits comes to, whatever ends it: one plain error of ours, in no group.
+
+
+async def wait_for_unary(client: Client) -> None:
+    await client.last("EURUSD")
+
+
+async def wait_for_item(client: Client) -> None:
+    async with client.watch("EURUSD") as ticks:
+        await ticks.receive()
+
+
+async def wait_for_result(client: Client) -> None:
+    async with client.record("EURUSD") as call:
+        await call.result()
+
+
+async def wait_when_leaving(client: Client) -> None:
+    async with client.record("EURUSD"):
+        pass
+
+
+async def wait_for_credit(client: Client) -> None:
+    async with client.push() as call:
+        while True:
+            await call.send(bytes(10_000))
+
+
+async def wait_for_both(client: Client) -> None:
+    async with client.swap() as call:
+        await call.send_eof()
+        await call.receive()
+
+
+async def wait_for_slot(client: Client) -> None:
+    async with client.swap():
+        await client.last("EURUSD")
+
+
+WAITS: list[Use] = [
+    wait_for_unary,
+    wait_for_item,
+    wait_for_result,
+    wait_when_leaving,
+    wait_for_credit,
+    wait_for_both,
+    wait_for_slot,
+]
+
+
+async def wait_for_ever(**_: object) -> None:
+    await trio.sleep(10_000)
+
+
+async def generate_for_ever(**_: object) -> AsyncGenerator[bytes]:
+    await trio.sleep(10_000)
+    yield b""
+
+
+@pytest.mark.parametrize("use", WAITS, ids=lambda use: use.__name__)
+@pytest.mark.parametrize(
+    ("ending", "errors"),
+    [
+        ("cut", (avrpc.ConnectionLost,)),
+        ("eof", (avrpc.ConnectionLost,)),
+        ("drain", (avrpc.Unavailable,)),
+        ("close", (avrpc.ConnectionClosed,)),
+        ("exit", (avrpc.ConnectionLost, avrpc.Unavailable)),
+        ("violation", (avrpc.ConnectionLost,)),
+        ("timeout", (avrpc.DeadlineExceeded,)),
+    ],
+)
+async def test_whatever_ends_a_call_it_is_one_plain_error(
+    use: Use,
+    ending: str,
+    errors: tuple[type[Exception], ...],
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    unary_names, streamed_names = ("last", "load", "record", "push"), ("watch", "swap")
+    handlers: dict[str, Any] = dict.fromkeys(unary_names, wait_for_ever)
+    handlers |= dict.fromkeys(streamed_names, generate_for_ever)
+    one_call = use is wait_for_slot
+    limits = avrpc.Limits(max_calls=1 if one_call else 10, drain_timeout=3)
+    server = desk_server(limits=limits, **handlers)
+    link = Link()
+    raised: list[BaseException] = []
+
+    async def call(client: Client) -> None:
+        with trio.fail_after(100):
+            try:
+                await use(client)
+            except BaseException as error:  # noqa: BLE001  # that is what is looked at
+                raised.append(error)
+
+    async with trio.open_nursery() as nursery:
+        serving = trio.CancelScope()
+
+        async def serve() -> None:
+            with serving:
+                await server.serve_stream(link.server)
+
+        nursery.start_soon(serve)
+        async with avrpc.connect_stream(link.client, DESK) as client:
+            if ending == "timeout":
+                give_timeouts(client)
+            nursery.start_soon(call, client)
+            await wait_all_tasks_blocked()
+            match ending:
+                case "cut":
+                    link.cut()
+                case "eof":
+                    link.cut(eof=True)
+                case "drain":
+                    await server.aclose()
+                case "close":
+                    client._session.close()
+                case "exit":
+                    serving.cancel()
+                case "violation":
+                    await link.to_client._send(b"\xff\xff\xff\xff")
+            await trio.sleep(50)
+    (error,) = raised
+    assert isinstance(error, errors), repr(error)
+    assert not isinstance(error, BaseExceptionGroup)
+    assert error.maybe_executed is not one_call  # type: ignore[attr-defined]
+    assert server.running == 0
+
+
+def give_timeouts(client: Client) -> None:
+    """Let each message of a client time out by itself."""
+    for name in DESK.messages:
+        client.__dict__[name] = client[name].using(timeout=7)

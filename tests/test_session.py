@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -10,8 +11,25 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 import avrpc
 from avrpc.client import Client
+from avrpc.session import HIGH_WATER
 from avrpc.testing import Link, open_pair
-from tests.desk import DESK, Note, at_rest, desk_server, tick
+from avrpc.transport import SocketTransport
+from avrpc.wire import GoawayCode, ResultReceived, StatusCode
+from avrpc.wire.frames import MORE, Kind
+from avrpc.wire.primitives import encode_bytes, encode_long
+from tests.desk import (
+    DESK,
+    Note,
+    at_rest,
+    desk_server,
+    open_desk,
+    open_raw_client,
+    open_raw_server,
+    tick,
+)
+from tests.wire.pair import frame
+
+NUMBERS = {name: message.number for name, message in DESK.messages.items()}
 
 # Slots: how many calls are open at once ...
 
@@ -137,3 +155,415 @@ async def test_waiter_for_a_place_leaves_the_slot_to_small_calls(
         assert not any(session._slots)
         link.to_server.release()
     assert at_rest(client) == []
+
+
+# How a connection ends, and what its calls are told ...
+
+
+async def lost(client: Client) -> avrpc.ConnectionLost:
+    """What a call that waits for its answer comes to."""
+    with pytest.raises(avrpc.ConnectionLost) as caught:
+        await client.last("EURUSD")
+    return caught.value
+
+
+async def test_end_of_the_stream_between_frames_is_a_lost_connection() -> None:
+    async with open_raw_server() as (client, server), trio.open_nursery() as nursery:
+        nursery.start_soon(server.stream.send_eof)
+        error = await lost(client)
+        assert "closed the connection" in str(error)
+        assert "middle" not in str(error)
+
+
+async def test_end_of_the_stream_in_the_middle_of_a_frame_says_so() -> None:
+    async with open_raw_server() as (client, server):
+        await server.send(frame(Kind.RESULT, 1, bytes(10))[:-1])
+        await server.stream.send_eof()
+        assert "in the middle of a frame" in str(await lost(client))
+
+
+async def test_peer_that_breaks_the_rules_is_told_so_and_so_are_the_calls(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with open_raw_server() as (client, server):
+        await server.send(frame(Kind.RESULT, 5, b"nobody asked"))
+        error = await lost(client)
+        assert "broke the protocol" in str(error)
+        kinds = [await server.receive()]
+        while kinds[-1][0] != Kind.GOAWAY:
+            kinds.append(await server.receive())
+        with pytest.raises(EOFError):
+            await server.receive()
+    assert "protocol violation" in caplog.text
+
+
+@pytest.mark.parametrize("ended", [GoawayCode.NO_ERROR, GoawayCode.SHUTDOWN])
+async def test_goaway_that_is_no_failure_lets_open_calls_go_on(ended: GoawayCode) -> None:
+    async with open_raw_server() as (client, server), trio.open_nursery() as nursery:
+        got: list[Any] = []
+
+        async def call() -> None:
+            got.append(await client.load(b"x"))
+
+        nursery.start_soon(call)
+        await server.receive()
+        await server.send(frame(Kind.GOAWAY, 1, ended, "good night"))
+        await wait_all_tasks_blocked()
+        with pytest.raises(avrpc.Unavailable, match="good night") as caught:
+            await client.load(b"y")
+        assert not caught.value.maybe_executed
+        await server.send(frame(Kind.RESULT, 1, b"\x02x"))
+        await wait_all_tasks_blocked()
+        assert got == [b"x"]
+
+
+async def test_goaway_with_a_failure_ends_all_calls(caplog: pytest.LogCaptureFixture) -> None:
+    async with open_raw_server() as (client, server), trio.open_nursery() as nursery:
+
+        async def end() -> None:
+            await server.receive()
+            code = GoawayCode.ENHANCE_YOUR_CALM
+            await server.send(frame(Kind.GOAWAY, 1, code, "too much\x1b[31m"))
+
+        nursery.start_soon(end)
+        error = await lost(client)
+        assert "too much" in str(error)
+        assert "code 11" in str(error)
+    assert "\x1b" not in caplog.text
+
+
+async def test_calls_above_the_last_one_accepted_have_not_run() -> None:
+    async with open_raw_server() as (client, server), trio.open_nursery() as nursery:
+        outcomes: dict[str, Any] = {}
+
+        async def call(name: str) -> None:
+            try:
+                outcomes[name] = await client.load(name.encode())
+            except avrpc.AvrpcError as error:
+                outcomes[name] = (type(error), error.maybe_executed)
+
+        for name in ("one", "two", "three"):
+            nursery.start_soon(call, name)
+            await wait_all_tasks_blocked()
+        await server.send(
+            frame(Kind.GOAWAY, 1, GoawayCode.SHUTDOWN, ""), frame(Kind.RESULT, 1, b"\x02x")
+        )
+        await wait_all_tasks_blocked()
+        refused = (avrpc.Unavailable, False)
+        assert outcomes == {"one": b"x", "two": refused, "three": refused}
+
+
+async def test_goaway_of_a_client_is_a_goodbye_and_its_calls_go_on() -> None:
+    note = Note()
+    async with open_raw_client(slow_desk(note)) as client:
+        await client.send(frame(Kind.CALL, 1, NUMBERS["load"], b"\x02x"))
+        await client.send(frame(Kind.GOAWAY, 0, GoawayCode.NO_ERROR, "bye"))
+        assert (await client.receive())[0] == Kind.RESULT
+
+
+async def test_pings_are_answered_and_pongs_are_taken() -> None:
+    async with open_raw_client(desk_server()) as client:
+        await client.send(frame(Kind.PONG, 5), frame(Kind.PING, 7))
+        assert await client.receive() == (Kind.PONG, 0, encode_long(7))
+
+
+async def test_value_too_large_for_a_client_is_cancelled_and_told() -> None:
+    limits = avrpc.Limits(max_message_bytes=20_000)
+    async with open_raw_server(client_limits=limits) as (client, server):
+
+        async def answer() -> None:
+            assert (await server.receive())[0] == Kind.CALL
+            piece = frame(Kind.RESULT, 1, bytes(15_000), flags=MORE)
+            await server.send(piece, piece)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer)
+            with pytest.raises(avrpc.LimitExceeded, match="20000") as caught:
+                await client.load(b"x")
+        assert caught.value.maybe_executed
+        assert (await server.receive())[0] == Kind.CANCEL
+        await server.send(frame(Kind.RESULT, 1, bytes(1000)))
+        await wait_all_tasks_blocked()
+        assert at_rest(client) == []
+
+
+# ... also when sending fails.
+
+
+class BrokenPipe(trio.abc.HalfCloseableStream):
+    """An end whose sending fails from some point on; what was on its way still comes."""
+
+    def __init__(self, stream: trio.abc.HalfCloseableStream) -> None:
+        self.stream = stream
+        self.error: Exception | None = None
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if self.error is not None:
+            await trio.lowlevel.checkpoint()
+            raise self.error
+        await self.stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self.stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        return await self.stream.receive_some(max_bytes)
+
+    async def send_eof(self) -> None:
+        await self.stream.send_eof()
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
+
+
+@pytest.mark.parametrize("error", [trio.BrokenResourceError("pipe"), ZeroDivisionError("bug")])
+async def test_connection_that_can_not_send_ends_within_a_second(
+    error: Exception, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It goes on receiving for a moment: what the peer said before it left may be on its way."""
+    link = Link()
+    pipe = BrokenPipe(link.client)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(slow_desk(Note()).serve_stream, link.server)
+        async with avrpc.connect_stream(pipe, DESK) as client:
+            nursery.start_soon(lost, client)
+            await wait_all_tasks_blocked()
+            pipe.error = error
+            begin = trio.current_time()
+            await lost(client)
+            assert trio.current_time() - begin <= 1.01
+            with pytest.raises(avrpc.ConnectionLost) as caught:
+                await client.note("x")
+            assert not caught.value.maybe_executed
+        nursery.cancel_scope.cancel()
+    assert ("internal error" in caplog.text) is isinstance(error, ZeroDivisionError)
+
+
+async def test_send_on_the_spot_that_fails_ends_the_connection(nursery: trio.Nursery) -> None:
+    """On a socket, a call that is alone is sent by its own task."""
+    server = desk_server()
+    (address,) = await nursery.start(server.serve, "tcp://127.0.0.1:0")
+    async with avrpc.connect(address, DESK) as client:
+        await client.last("EURUSD")
+        transport = client._session.transport
+        assert isinstance(transport, SocketTransport)
+        transport._socket.shutdown(socket.SHUT_WR)
+        with trio.fail_after(5):
+            error = await lost(client)
+        assert error.maybe_executed
+    await server.aclose()
+
+
+async def test_failure_while_events_are_told_is_logged_and_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_desk() as client:
+
+        def fail(event: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setitem(client._session._handlers, ResultReceived, fail)
+        error = await lost(client)
+        assert "failed in this process" in str(error)
+    assert "ZeroDivisionError" in caplog.text
+
+
+# Room: how much a connection may have unsent.
+
+
+async def test_callers_wait_while_too_much_is_unsent_and_go_on_when_it_has_left(
+    autojump_clock: MockClock,
+) -> None:
+    link = Link(capacity=1000)
+    async with open_desk(link=link) as client:
+        session = client._session
+        async with trio.open_nursery() as nursery:
+            link.to_server.hold()
+            for _ in range(100):
+                nursery.start_soon(client.load, bytes(10_000))
+            await trio.sleep(1)
+            assert len(session.room) == 100 - HIGH_WATER // 10_000 - 1
+            link.to_server.release()
+        assert at_rest(client) == []
+
+
+async def test_server_reads_no_more_calls_of_a_client_that_does_not_read(
+    autojump_clock: MockClock,
+) -> None:
+    link = Link(capacity=1000)
+    note = Note()
+
+    async def load(data: bytes) -> bytes:
+        note("ran")
+        return bytes(50_000)
+
+    server = desk_server(load=load)
+    async with open_raw_client(server, link=link) as client:
+        link.to_client.hold()
+        with trio.move_on_after(1):
+            for call_id in range(1, 1000):
+                await client.send(
+                    frame(Kind.CALL, call_id, NUMBERS["load"], encode_bytes(bytes(2000)))
+                )
+        (connection,) = server._connections
+        assert connection._session is not None
+        assert len(connection._session.outgoing.data) < HIGH_WATER + 2 * 65_536 + 50_000
+        ran = len(note.lines)
+        assert ran < 60
+        await trio.sleep(100)
+        assert len(note.lines) == ran
+        link.to_client.release()
+        for _ in range(ran):
+            assert (await client.receive())[0] == Kind.RESULT
+
+
+async def test_callers_that_wait_for_room_are_told_when_the_connection_is_lost(
+    autojump_clock: MockClock,
+) -> None:
+    link = Link(capacity=1000)
+    outcomes: list[bool] = []
+
+    async def load(client: Client) -> None:
+        with pytest.raises(avrpc.ConnectionLost) as caught:
+            await client.load(bytes(10_000))
+        outcomes.append(caught.value.maybe_executed)
+
+    async with open_desk(link=link) as client, trio.open_nursery() as nursery:
+        link.to_server.hold()
+        for _ in range(100):
+            nursery.start_soon(load, client)
+        await trio.sleep(1)
+        link.cut()
+    assert outcomes.count(True) + outcomes.count(False) == 100
+    assert outcomes.count(False) > 50  # those that were never sent
+
+
+# What all kinds of calls leave behind: nothing.
+
+
+async def test_connection_is_at_rest_when_its_calls_have_ended(autojump_clock: MockClock) -> None:
+    link = Link(capacity=10_000)
+    server = desk_server(limits=avrpc.Limits(max_values_in_pieces=2))
+    async with open_pair(server, DESK, link=link) as client:
+
+        async def large() -> None:
+            assert len(await client.load(bytes(150_000))) == 150_000
+
+        async def both() -> None:
+            async with client.swap() as call:
+                await call.send(bytes(150_000))
+                assert len(await call.receive()) == 150_000
+                await call.send_eof()
+
+        async def up() -> None:
+            async with client.push() as call:
+                for _ in range(100):
+                    await call.send(bytes(10_000))
+
+        async def down() -> None:
+            async with client.pull(100, 10_000) as blobs:
+                assert len([one async for one in blobs]) == 100
+
+        async def give_up() -> None:
+            with trio.move_on_after(0):
+                await client.last("EURUSD")
+            async with client.pull(100, 10_000) as blobs:
+                await blobs.receive()
+
+        async with trio.open_nursery() as nursery:
+            for one in (large, both, up, down, give_up):
+                for _ in range(3):
+                    nursery.start_soon(one)
+        await client.note("goodbye")
+        await client._session.wait_idle()
+        await wait_all_tasks_blocked()
+        assert at_rest(client, server) == []
+
+
+async def test_client_that_has_a_one_way_call_open_is_not_idle(autojump_clock: MockClock) -> None:
+    async def slow(text: str) -> None:
+        await trio.sleep(3)
+
+    async with open_desk(note=slow) as client:
+        await client.note("hello")
+        await client._session.wait_idle()
+        assert trio.current_time() == 3
+
+
+async def test_cancel_of_a_call_that_has_not_all_come_is_answered_at_once() -> None:
+    async with open_raw_client(desk_server()) as client:
+        piece = frame(Kind.CALL, 1, NUMBERS["load"], bytes(2000), flags=MORE)
+        await client.send(piece, frame(Kind.CANCEL, 1))
+        assert (await client.receive())[0] == Kind.STATUS
+
+
+async def test_item_too_large_for_a_server_ends_its_call() -> None:
+    server = desk_server(limits=avrpc.Limits(max_message_bytes=20_000))
+    async with open_raw_client(server) as client:
+        await client.send(
+            frame(Kind.CALL, 1, NUMBERS["push"]),
+            frame(Kind.ITEMS, 1, b"\0\1", bytes(15_000), flags=MORE),
+            frame(Kind.ITEMS, 1, bytes(15_000), flags=MORE),
+        )
+        kind, _, body = await client.receive()
+        assert (kind, body[1]) == (Kind.STATUS, StatusCode.RESOURCE_EXHAUSTED << 1)
+        await wait_all_tasks_blocked()
+        assert at_rest(server) == []
+
+
+# Many calls.
+
+
+async def test_twelve_hundred_calls_at_once_on_one_connection(autojump_clock: MockClock) -> None:
+    running = most = 0
+
+    async def last(symbol: str, depth: int) -> dict[str, Any]:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await trio.sleep(1)
+        running -= 1
+        return tick(symbol, size=depth)
+
+    server = desk_server(last=last)
+    async with open_pair(server, DESK) as client:
+        got: list[int] = []
+
+        async def call(depth: int) -> None:
+            got.append((await client.last("EURUSD", depth))["size"])
+
+        async with trio.open_nursery() as nursery:
+            for depth in range(1200):
+                nursery.start_soon(call, depth)
+        assert sorted(got) == list(range(1200))
+        assert most == 1024
+        assert trio.current_time() == pytest.approx(2, abs=0.1)
+        await wait_all_tasks_blocked()
+        assert at_rest(client, server) == []
+
+
+async def test_a_hundred_and_fifty_streams_take_turns_in_a_hundred_slots(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_desk() as client:
+        open_now = most = 0
+
+        async def stream() -> None:
+            nonlocal open_now, most
+            async with client.swap() as call:
+                open_now += 1
+                most = max(most, open_now)
+                await trio.sleep(1)
+                await call.send(b"x")
+                assert await call.receive() == b"x"
+                open_now -= 1
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(150):
+                nursery.start_soon(stream)
+            await trio.sleep(0.5)
+            assert await client.last("EURUSD") == tick()  # not one of them
+        assert most == 100
+        assert trio.current_time() == pytest.approx(2, abs=0.1)
+        await wait_all_tasks_blocked()
+        assert at_rest(client) == []

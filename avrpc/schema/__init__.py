@@ -2,11 +2,13 @@
 
 Pure: no trio, no sockets; only `registry` reads files. The only importer of fastavro.
 
-    registry           a folder of .avpr and .avsc files
-    problems           everything that is wrong with one, where `registry` stops at the first
+    registry           a folder of .avdl, .avpr and .avsc files
+    idl                Avro IDL to the JSON of these; over `idl_types` and `idl_tokens`
+    idl_link           imports, and the order of types, of files in IDL
     protocol           Protocol, Message, Parameter: what the rest of avrpc uses
     messages           a protocol's JSON to the signatures of its messages
     parse              JSON to types, with errors by JSON path; over `strictjson` and `defaults`
+    gate               limits on what a schema may be, and how much work its values can make
     types              our model of a type, and what follows from its shape
     text               the one function that makes the text that we send and hash
     compare            where two protocols differ, in words

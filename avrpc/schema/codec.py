@@ -3,6 +3,15 @@
 `encode` writes, in Python made for the type; fastavro reads. What a call needs is bound into
 closures when the codec is made: 0.65 us for encoding a Tick of {string, double, int, long}, 1.3 us
 for decoding one, 0.8 us for each in a frame of 64.
+
+How strict is decoding? Truncated bytes, bytes behind a value, numbers of branches and symbols that
+are none, too much nesting and too many values are refused always, by what costs next to nothing:
+comparing positions and lengths, dicts in place of fastavro's lists (`fast`), and looking for the
+one count (of INT64_MIN items, 16 us in 64 KiB) by which blocks can hide behind a frame's items.
+Over-long numbers, an int of more than 32 bits and a boolean that is 7 pass where the bytes are not
+walked over: refusing them needs that walk (2 us for a Tick, when decoding takes 0.8), or
+converting each such field (0.1 us and a copy of every record), and they harm nobody but the sender:
+an over-long number is some long, and costs no more than its bytes do.
 """
 
 from __future__ import annotations
@@ -21,6 +30,7 @@ from .compat import Comparison, Verdict
 from .encode import Encode, compile_encoder
 from .fast import fast_schema
 from .fit import At, fit, quote
+from .gate import weigh
 from .plan import Plan
 from .resolve import ResolvingPlan, compile_resolving, find_problem
 from .scan import compile_scan
@@ -131,7 +141,8 @@ def _decoder(what: _Read) -> Callable[[Data], Any]:
     plan, arriving = what.plan()
     schema, wrapped = fast_schema(what.writer, plan)
     read, new = _read, BytesIO
-    explain = _explainer(what)
+    scan = _scanner(what.writer, what.at)
+    explain = _explainer(what, scan)
 
     def decode_as_it_is(data: Data) -> Any:
         source = new(data)
@@ -169,15 +180,19 @@ def _decoder(what: _Read) -> Callable[[Data], Any]:
         decode = decode_changed
     else:
         decode = decode_wrapped if wrapped else decode_as_it_is
-    if not is_recursive(what.writer):
-        return decode
-    scan = compile_scan(what.writer, what.at)
+    safe_bytes = _safe_bytes(what.writer)
 
-    def decode_scanned(data: Data) -> Any:
-        scan(bytes(data), 1)
+    def decode_safely(data: Data) -> Any:
+        if len(data) > safe_bytes:
+            scan(bytes(data), 1)
         return decode(data)
 
-    return decode_scanned
+    return decode_safely
+
+
+def _safe_bytes(of: Type) -> int:
+    """Tell how long a value may be that fastavro gets with no look at it before."""
+    return -1 if is_recursive(of) else weigh(of).safe_bytes
 
 
 def _items_decoder(what: _Read) -> Callable[[Data, int], list[Any]]:
@@ -185,8 +200,9 @@ def _items_decoder(what: _Read) -> Callable[[Data, int], list[Any]]:
     plan, arriving = what.plan(many=True)
     schema, _ = fast_schema(Array(what.writer), plan)
     read, new, join, counts = _read, BytesIO, b"".join, _COUNTS
-    explain = _explainer(what)
-    scan = compile_scan(what.writer, what.at) if is_recursive(what.writer) else None
+    scan = _scanner(what.writer, what.at)
+    explain = _explainer(what, scan)
+    safe_bytes = _safe_bytes(Array(what.writer))
     decode_one = _decoder(what)
 
     def decode(data: Data, count: int) -> list[Any]:
@@ -196,9 +212,9 @@ def _items_decoder(what: _Read) -> Callable[[Data, int], list[Any]]:
             if len(data) == 0:
                 return []
             raise explain(data, 0, None)
-        if scan is not None:
-            scan(bytes(data), count)
         whole = join((counts[count] if count < 256 else write_long(count), data, b"\0"))
+        if len(data) > safe_bytes or _LEAST_LONG in whole:
+            scan(bytes(data), count)
         source = new(whole)
         try:
             datum = read(source, schema, None, False, False, "strict", True, True)
@@ -224,11 +240,25 @@ def prefix_decoder(of: Record, at: At) -> Callable[[Data, int], tuple[Any, int]]
     return decode_prefix
 
 
-def _explainer(what: _Read) -> Callable[[Data, int, Exception | None], InvalidValue]:
+def _scanner(of: Type, at: At) -> Callable[[bytes, int], int]:
+    """Make a scan when it is first needed: most codecs never need one."""
+    made: list[Callable[[bytes, int], int]] = []
+
+    def scan(data: bytes, count: int) -> int:
+        if not made:
+            made.append(compile_scan(of, at))
+        return made[0](data, count)
+
+    return scan
+
+
+def _explainer(
+    what: _Read, scan: Callable[[bytes, int], int]
+) -> Callable[[Data, int, Exception | None], InvalidValue]:
     def explain(data: Data, count: int, cause: Exception | None) -> InvalidValue:
         writer, reader, at, comparison = what
         try:
-            compile_scan(writer, at)(bytes(data), count)
+            scan(bytes(data), count)
             plan = ResolvingPlan(writer, reader, comparison or Comparison())
             schema, wrapped = fast_schema(writer, plan)
             source = BytesIO(data)
@@ -244,4 +274,6 @@ def _explainer(what: _Read) -> Callable[[Data, int, Exception | None], InvalidVa
     return explain
 
 
+# As the count of a block it is no items for fastavro, so it can hide behind all those announced.
+_LEAST_LONG = write_long(-1 << 63)
 _COUNTS = [write_long(count) for count in range(256)]

@@ -8,6 +8,7 @@ logical types, and it hands the same list to everyone.
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -34,7 +35,19 @@ Maker = Callable[[], Any]
 _FLOAT = struct.Struct("<f")
 
 MAX_DEFAULT_NESTING = 64
-MAX_FILLED_FIELDS = 50_000
+MAX_DEFAULT_VALUES = 5000  # in all defaults of a text, with those that they fill in
+
+_FAILED = 10  # what trying a branch in vain costs, in values: an error is made
+# What may be the default of what, at a first glance.
+_KINDS: dict[type, tuple[str, ...]] = {
+    type(None): ("null",),
+    bool: ("boolean",),
+    int: ("int", "long", "float", "double"),
+    float: ("float", "double"),
+    str: ("string", "bytes", "fixed", "enum"),
+    list: ("array",),
+    dict: ("map", "record", "error"),
+}
 
 MIN_INT, MAX_INT = -(1 << 31), (1 << 31) - 1
 MIN_LONG, MAX_LONG = -(1 << 63), (1 << 63) - 1
@@ -42,39 +55,45 @@ MAX_FLOAT = 3.4028234663852886e38
 MAX_DOUBLE_INT = (1 << 1024) - (1 << 970)  # the largest double; a larger int has no float
 
 
-def compile_defaults(fields: Iterable[tuple[Field, Place]]) -> None:
+def compile_defaults(fields: Iterable[tuple[Field, Place]], counts: dict[Field, int]) -> None:
     """Check defaults and give each field its `make_default`.
 
     Args:
         fields: The fields that have one, and where it stands; what they refer to is complete.
+        counts: How many values there are in the default of each field that was compiled before.
+            Those of these fields are added.
 
     Raises:
-        SchemaError: One does not fit (the path is that of the wrong place in it), or would hold
-            itself without end.
+        SchemaError: One does not fit (the path is that of the wrong place in it), would hold
+            itself without end, or there are too many values in all of them.
     """
     compiler = _Compiler()
     for field, place in fields:
         compiler.owner = field
         field.make_default = compiler.compile(field.type, field.default_json, place, 0)
-    compiler.check_that_all_end(dict(fields))
+    compiler.count(dict(fields), counts)
 
 
 class _Compiler:
     """Compiles the defaults of one text.
 
     What was found out of a value and a type is kept: unions in unions, each branch tried, would
-    otherwise cost twice as much with every level.
+    otherwise cost twice as much with every level. Even so a text can make much work of trying its
+    defaults on branches, and of filling in defaults of defaults, so both are counted.
     """
 
     def __init__(self) -> None:
         self.owner: Field | None = None
         self._known: dict[tuple[int, int], Maker | SchemaError] = {}
-        self._filled: dict[Field, set[Field]] = {}
-        self._left = MAX_FILLED_FIELDS
+        self._values: dict[Field | None, int] = defaultdict(int)
+        self._filled: dict[Field | None, list[Field]] = defaultdict(list)
+        self._left = MAX_DEFAULT_VALUES
 
     def compile(self, of: Type, json: Any, place: Place, depth: int) -> Maker:
         if depth > MAX_DEFAULT_NESTING:
             raise place.error(f"a default nested more than {MAX_DEFAULT_NESTING} deep")
+        self._values[self.owner] += 1
+        self._spend(1, place)
         key = id(of), id(json)
         known = self._known.get(key)
         if known is None:
@@ -117,9 +136,12 @@ class _Compiler:
     def _union(self, of: Union, json: Any, place: Place, depth: int) -> Maker:
         # Avro 1.12 lets a default be of any branch, older versions of the first one only.
         for branch in of.branches:
+            if branch.kind not in _KINDS[type(json)]:
+                continue
             try:
                 make = self.compile(branch, json, place, depth)
             except SchemaError:
+                self._spend(_FAILED, place)
                 continue
             return _tag(branch.name, make) if of.tagged and isinstance(branch, NAMED) else make
         raise place.expected(f"a default for {of}", json)
@@ -127,11 +149,7 @@ class _Compiler:
     def _record(self, of: Record, json: Any, place: Place, depth: int) -> Maker:
         if not isinstance(json, dict):
             raise place.expected(f"an object with the fields of {of.name}", json)
-        self._left -= len(of.fields)
-        if self._left < 0:
-            raise place.error(
-                f"the defaults of this text fill in more than {MAX_FILLED_FIELDS} fields"
-            )
+        self._spend(len(of.fields), place)
         names = {field.name for field in of.fields}
         for key in json:
             if key not in names:
@@ -142,23 +160,44 @@ class _Compiler:
             if name in json:
                 makers[name] = self.compile(field.type, json[name], place / name, depth)
             elif field.has_default:
-                assert self.owner is not None
-                self._filled.setdefault(self.owner, set()).add(field)
+                self._filled[self.owner].append(field)
                 makers[name] = _later(field)
             else:
                 raise place.error(f"field {name!r} of {of.name} is missing, and has no default")
         return lambda: {name: make() for name, make in makers.items()}
 
-    def check_that_all_end(self, places: dict[Field, Place]) -> None:
-        """Refuse a default that is filled in with itself, however far around."""
-        left = dict(self._filled)
-        while left:
-            ended = [field for field, needs in left.items() if not needs & left.keys()]
-            if not ended:
-                field = next(field for field in places if field in left)
-                raise places[field].error("this default would be filled in with itself, endlessly")
-            for field in ended:
-                del left[field]
+    def _spend(self, values: int, place: Place) -> None:
+        self._left -= values
+        if self._left < 0:
+            raise _too_many(place)
+
+    def count(self, places: dict[Field, Place], counts: dict[Field, int]) -> None:
+        """Count the values of each default, with those that are filled in, however far around."""
+        left = MAX_DEFAULT_VALUES
+        for first, place in places.items():
+            work = [(first, iter(self._filled[first]))]
+            begun = {first}
+            while work:
+                field, filled = work[-1]
+                for other in filled:
+                    if other in begun:
+                        raise place.error("this default would be filled in with itself, endlessly")
+                    if other not in counts:
+                        begun.add(other)
+                        work.append((other, iter(self._filled[other])))
+                        break
+                else:
+                    work.pop()
+                    begun.discard(field)
+                    more = sum(counts[other] for other in self._filled[field])
+                    counts[field] = self._values[field] + more
+            left -= counts[first]
+            if left < 0:
+                raise _too_many(place)
+
+
+def _too_many(place: Place) -> SchemaError:
+    return place.error(f"the defaults of this text hold more than {MAX_DEFAULT_VALUES} values")
 
 
 def _later(field: Field) -> Maker:

@@ -4,10 +4,15 @@ What is made here is what `fastavro.parse_schema` would return, so nothing is le
 call. One liberty, which the tests check: a record refers to another by the very dict and not by
 name, so the table of names, which fastavro copies in every call (27 us for 1,000 names), stays
 empty. So records form a graph, with cycles where they are recursive.
+
+Another one: symbols, and branches of unions, are dicts by number where fastavro has lists. To a
+list, -1 is its last element, and fastavro asks for it; a dict has none. An enum costs 6 ns more by
+that, a union 40 to 60.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .plan import Plan, fast_name
@@ -35,6 +40,18 @@ def _wrapper(name: str, schema: Any) -> dict[str, Any]:
     return {"type": "record", "name": name, "fields": [{"name": "v", "type": schema}]}
 
 
+class _Branches(dict[Any, Any]):
+    """A union for fastavro: branches by number. Iterating gives them, as that of its list does."""
+
+    def __init__(self, branches: Iterable[Any]) -> None:
+        super().__init__(enumerate(branches))
+        self._branches = tuple(self.values())
+        self["type"] = "union"
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._branches)
+
+
 class _Maker:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -48,16 +65,17 @@ class _Maker:
             case Map():
                 return {"type": "map", "values": self.make(of.values)}
             case Enum():
-                return {"type": "enum", "name": fast_name(of.name), "symbols": list(of.symbols)}
+                symbols = dict(enumerate(of.symbols))
+                return {"type": "enum", "name": fast_name(of.name), "symbols": symbols}
             case Fixed():
                 return {"type": "fixed", "name": fast_name(of.name), "size": of.size}
             case Record():
                 return self._record(of)
             case Union():
-                return [
+                return _Branches(
                     _wrapper(name, self.make(branch)) if wrapped else self.make(branch)
                     for branch, name, wrapped in self._plan.branches(of)
-                ]
+                )
         return of.kind
 
     def _record(self, of: Record) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
+from .gate import MAX_MESSAGES, check_count
 from .parse import Names, check_name, full_name, list_of, namespace_of, suggest, text_of
 from .strictjson import Place
 from .types import NAMED_KINDS, Array, Record, Type
@@ -81,10 +82,11 @@ def collect_protocol(names: Names, json: Any, place: Place) -> str:
             here = place / "messages" / key
             request = one.get("request")
             for index, field in enumerate(request if isinstance(request, list) else ()):
-                if isinstance(field, dict):
-                    names.collect(field.get("type"), namespace, here / "request" / index / "type")
-            names.collect(one.get("response"), namespace, here / "response")
-            names.collect(one.get("errors"), namespace, here / "errors")
+                if isinstance(field, dict) and isinstance(field.get("type"), (dict, list)):
+                    names.collect(field["type"], namespace, here / "request" / index / "type")
+            for part in ("response", "errors"):
+                if isinstance(one.get(part), (dict, list)):
+                    names.collect(one[part], namespace, here / part)
     return name
 
 
@@ -104,6 +106,7 @@ def read_protocol(names: Names, json: dict[str, Any], place: Place) -> Signature
     messages = json.get("messages")
     if messages is not None and not isinstance(messages, dict):
         raise (place / "messages").expected("an object: messages by name", messages)
+    check_count(messages or (), MAX_MESSAGES, "messages", place / "messages")
     found = {
         key: _message(names, namespace, key, one, place / "messages" / key)
         for key, one in (messages or {}).items()
@@ -123,7 +126,7 @@ def _message(names: Names, namespace: str, name: str, json: Any, place: Place) -
     mark, mark_place = _stream_mark(json, place)
     if "response" not in json and not one_way:
         raise place.error('expected a "response", and there is none ("null" for no value)')
-    response = names.parse(json.get("response", "null"), namespace, place / "response")
+    response = names.part(json.get("response", "null"), namespace, place, "response")
     errors = _errors(names, namespace, json, place)
     if one_way:
         if response.kind != "null":

@@ -17,6 +17,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from .defaults import compile_defaults
+from .gate import (
+    MAX_BRANCHES,
+    MAX_FIELDS,
+    MAX_NAME_LENGTH,
+    MAX_RECORD_NODES,
+    MAX_SYMBOLS,
+    Size,
+    check_count,
+    record_sizes,
+    shallow_order,
+    size_of,
+)
 from .logical import logical_of
 from .strictjson import Place, show
 from .types import (
@@ -35,15 +47,14 @@ from .types import (
     Union,
     components,
     direct_records,
-    empty_records,
     held_records,
     mark_recursive,
-    may_be_empty,
     short,
     too_deep,
 )
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+PLAIN = {kind: Primitive(kind) for kind in PRIMITIVES}
 MAX_NESTING = 64  # brackets of types within types; a person stops at five
 MAX_FIXED_BYTES = 1 << 24  # what fits one frame's length field is already absurd
 
@@ -63,6 +74,7 @@ def check_name(name: object, place: Place, what: str = "a name") -> str:
     """Return a simple name as it is, if Avro allows it."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise place.expected(f"{what} of letters, digits and _, not starting with a digit", name)
+    check_count(name, MAX_NAME_LENGTH, "characters in a name", place)
     return name
 
 
@@ -73,9 +85,7 @@ def full_name(json: dict[str, Any], key: str, namespace: str, place: Place) -> s
     name = json[key]
     if not isinstance(name, str) or not all(NAME.fullmatch(part) for part in name.split(".")):
         raise (place / key).expected("a name of letters, digits and _, with dots between", name)
-    if "." in name:
-        return name
-    if "namespace" in json:
+    if "namespace" in json and "." not in name:
         namespace = json["namespace"]
         if not isinstance(json["namespace"], str) or not (
             namespace == "" or all(map(NAME.fullmatch, namespace.split(".")))
@@ -83,7 +93,11 @@ def full_name(json: dict[str, Any], key: str, namespace: str, place: Place) -> s
             raise (place / "namespace").expected(
                 "a namespace: names with dots between", json["namespace"]
             )
-    return f"{namespace}.{name}" if namespace else name
+    if namespace and "." not in name:
+        name = f"{namespace}.{name}"
+    if len(name) > MAX_NAME_LENGTH:
+        check_count(name, MAX_NAME_LENGTH, "characters in a full name", place / key)
+    return name
 
 
 def namespace_of(name: str) -> str:
@@ -124,6 +138,11 @@ class Definition:
         return namespace_of(self.name)
 
 
+def _may_define(json: Any) -> bool:
+    """Tell whether a type may hold definitions, on a look: most are names, or unions of names."""
+    return isinstance(json, dict) or (isinstance(json, list) and set(map(type, json)) != {str})
+
+
 class Names:
     """The named types of one text, or of one folder of files.
 
@@ -139,7 +158,8 @@ class Names:
         self._arrays: list[tuple[Array, Place]] = []
         self._defaults: list[tuple[Field, Place]] = []
         self._new: list[Record] = []
-        self._empty: dict[Record, bool] = {}
+        self._sizes: dict[Record, Size] = {}
+        self._default_counts: dict[Field, int] = {}
 
     # -- collecting
 
@@ -150,7 +170,9 @@ class Names:
             one, namespace, place = left.pop()
             if isinstance(one, list):
                 left.extend(
-                    (one[index], namespace, place / index) for index in reversed(range(len(one)))
+                    (one[index], namespace, place / index)
+                    for index in reversed(range(len(one)))
+                    if not isinstance(one[index], str)
                 )
             elif isinstance(one, dict):
                 kind = one.get("type")
@@ -172,6 +194,7 @@ class Names:
                             )
                             for index in reversed(range(len(fields)))
                             if isinstance(fields[index], dict)
+                            and _may_define(fields[index].get("type"))
                         )
 
     def _define(self, json: dict[str, Any], namespace: str, place: Place) -> str:
@@ -219,13 +242,19 @@ class Names:
                 return self._named_or_primitive(kind, namespace, place / "type")
         return self.parse(kind, namespace, place / "type", depth + 1)
 
+    def part(self, json: Any, namespace: str, place: Place, key: str | int, depth: int = 0) -> Type:
+        """Read the type under a key. Most types are primitive, and need no place for an error."""
+        if isinstance(json, str) and json in PLAIN:
+            return PLAIN[json]
+        return self.parse(json, namespace, place / key, depth)
+
     def _container(
         self, kind: str, json: dict[str, Any], namespace: str, place: Place, depth: int
     ) -> Array | Map:
         key = "items" if kind == "array" else "values"
         if key not in json:
             raise place.error(f'expected a type under "{key}" of this {kind}, and there is none')
-        inner = self.parse(json[key], namespace, place / key, depth + 1)
+        inner = self.part(json[key], namespace, place, key, depth + 1)
         if kind == "map":
             return Map(inner)
         made = Array(inner)
@@ -233,8 +262,8 @@ class Names:
         return made
 
     def _named_or_primitive(self, name: str, namespace: str, place: Place) -> Type:
-        if name in PRIMITIVES:
-            return Primitive(name)
+        if name in PLAIN:
+            return PLAIN[name]
         found = self.find(name, namespace)
         if found is None:
             kinds = ("array", "map", *sorted(NAMED_KINDS))
@@ -252,10 +281,11 @@ class Names:
     def _union(self, json: list[Any], namespace: str, place: Place, depth: int) -> Union:
         if not json:
             raise place.error("expected a union of at least one type, found none")
+        check_count(json, MAX_BRANCHES, "branches in a union", place)
         branches = []
         seen: set[str] = set()
         for index, one in enumerate(json):
-            branch = self.parse(one, namespace, place / index, depth + 1)
+            branch = self.part(one, namespace, place, index, depth + 1)
             if isinstance(branch, Union):
                 raise (place / index).error("a union directly in a union")
             key = branch.name if isinstance(branch, Named) else branch.kind
@@ -307,6 +337,7 @@ class Names:
         self, json: list[Any], namespace: str, place: Place, what: str = "field"
     ) -> tuple[Field, ...]:
         """Read the fields of a record, or the parameters of a message."""
+        check_count(json, MAX_FIELDS, f"{what}s", place)
         made: list[Field] = []
         seen: set[str] = set()
         for index, one in enumerate(json):
@@ -315,7 +346,9 @@ class Names:
                 raise here.expected(f"a {what}: an object with name and type", one)
             if "type" not in one or "name" not in one:
                 raise here.expected(f'a {what} with a "name" and a "type"', one)
-            name = check_name(one["name"], here / "name")
+            name = one["name"]
+            if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH or not NAME.fullmatch(name):
+                check_name(name, here / "name")
             if name in seen:
                 raise (here / "name").error(f"{what} {name!r} is there twice")
             seen.add(name)
@@ -327,7 +360,7 @@ class Names:
                     check_name(alias, here / "aliases" / at)
                     for at, alias in enumerate(list_of(one, "aliases", here))
                 )
-            field_type = self.parse(one["type"], namespace, here / "type")
+            field_type = self.part(one["type"], namespace, here, "type")
             field = Field(name, field_type, text_of(one, "doc", here), aliases)
             if "default" in one:
                 field.has_default = True
@@ -358,36 +391,48 @@ class Names:
             self._check_records()
         for array, place in self._arrays:
             # Five bytes would announce 100 million such items, and they would all be made.
-            if may_be_empty(array.items, self._empty):
+            if size_of(array.items, self._sizes).least_bytes == 0:
                 raise place.error(f"items of type {array.items} may take no bytes at all")
-        compile_defaults(self._defaults)
+        compile_defaults(self._defaults, self._default_counts)
         self._new.clear()
         self._arrays.clear()
         self._defaults.clear()
 
     def _check_records(self) -> None:
-        direct = components(self._new, direct_records)
-        for group in direct:
+        held = components(self._new, held_records)
+        mark_recursive(held)
+        order = [record for group in held for record in group.records]
+        if any(group.cyclic for group in held):
+            self._refuse_endless(order)
+            order = shallow_order(order)
+        deep = too_deep(held)
+        if deep is not None:
+            raise self.definitions[deep.name].place.error(
+                f"a value of it may nest more than {MAX_DEPTH} levels deep"
+            )
+        self._sizes.update(record_sizes(order))
+        for record in self._new:
+            if self._sizes[record].most_nodes > MAX_RECORD_NODES:
+                raise self.definitions[record.name].place.error(
+                    f"a value of it may hold more than {MAX_RECORD_NODES} values,"
+                    " with none in its arrays and maps"
+                )
+
+    def _refuse_endless(self, records: Iterable[Record]) -> None:
+        for group in components(records, direct_records):
             if group.cyclic:
                 names = " and ".join(repr(record.name) for record in group.records)
                 raise self.definitions[group.records[0].name].place.error(
                     f"{names}: a value would hold itself without end;"
                     " put an array, a map or a union with null between"
                 )
-        self._empty.update(empty_records(direct))
-        held = components(self._new, held_records)
-        mark_recursive(held)
-        deep = too_deep(held)
-        if deep is not None:
-            raise self.definitions[deep.name].place.error(
-                f"a value of it may nest more than {MAX_DEPTH} levels deep"
-            )
 
 
 def _enum(
     name: str, doc: str, aliases: tuple[str, ...], json: dict[str, Any], place: Place
 ) -> Enum:
     symbols = list_of(json, "symbols", place)
+    check_count(symbols, MAX_SYMBOLS, "symbols", place / "symbols")
     seen: set[str] = set()
     for index, symbol in enumerate(symbols):
         check_name(symbol, place / "symbols" / index, "a symbol")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +14,7 @@ from .codec import Codec, ItemsCodec
 from .compare import difference
 from .declared import ErrorCodec, Errors, error_class
 from .fit import At
+from .gate import MAX_TYPES, check_count, check_text
 from .messages import Signature, Signatures, collect_protocol, read_protocol
 from .parse import Names, namespace_of
 from .strictjson import Place, compact, read_json
@@ -49,7 +50,7 @@ class Parameter:
 class Message:
     """A message of a protocol, with a codec for each thing that travels.
 
-    Codecs are made at their first use.
+    Codecs are made at their first use, and so are the classes of errors.
 
     Attributes:
         name: Its name.
@@ -61,14 +62,16 @@ class Message:
         number: Its rank among the sorted names of its protocol's messages.
         parameters: Its parameters, without the streamed one.
         streamed_parameter: The name of the parameter that is sent item by item.
-        errors: The classes of the errors that it declares, in order.
         request_type: All parameters, the streamed one too, as a record.
         response_type: The response, as an array where it is streamed.
         error_types: What the classes in `errors` were made from.
     """
 
     def __init__(
-        self, signature: Signature, number: int, errors: tuple[type[DeclaredError], ...]
+        self,
+        signature: Signature,
+        number: int,
+        class_of: Callable[[Record], type[DeclaredError]] = error_class,
     ) -> None:
         self.name = signature.name
         self.doc = signature.doc
@@ -78,12 +81,17 @@ class Message:
         self.request_type = signature.request
         self.response_type = signature.response
         self.error_types = signature.errors
-        self.errors = errors
+        self._class_of = class_of
         fields = self.request_type.fields
         streams = self.kind.streams_request
         self._fields = fields[:-1] if streams else fields
         self.parameters = tuple(map(Parameter, self._fields))
         self.streamed_parameter = fields[-1].name if streams else None
+
+    @cached_property
+    def errors(self) -> tuple[type[DeclaredError], ...]:
+        """The classes of the errors that it declares, in order."""
+        return tuple(map(self._class_of, self.error_types))
 
     @cached_property
     def request(self) -> Codec:
@@ -145,7 +153,6 @@ class Protocol:
         messages: Its messages by name, in the order of the text.
         messages_by_number: The same, sorted by name.
         types: The types that the text defines, by full name.
-        errors: The classes of its errors.
         signatures: What its text says of its messages, as types; what versions are compared by.
         text: Its text, self-contained: what is sent to a peer.
         md5: The MD5 of the text in UTF-8, as Avro asks.
@@ -162,12 +169,10 @@ class Protocol:
         self.md5 = hashlib.md5(encoded, usedforsecurity=False).digest()
         self.sha256 = hashlib.sha256(encoded).digest()
         self.types = MappingProxyType(dict(types))
-        declared = [one for one in types.values() if isinstance(one, Record)]
-        classes = {one: error_class(one) for one in declared if one.kind == "error"}
-        self.errors = Errors(classes.values())
+        self._error_classes: dict[Record, type[DeclaredError]] = {}
         numbers = {key: number for number, key in enumerate(sorted(signatures.messages))}
         messages = {
-            key: Message(signature, numbers[key], tuple(classes[one] for one in signature.errors))
+            key: Message(signature, numbers[key], self._class_of)
             for key, signature in signatures.messages.items()
         }
         self.messages: Mapping[str, Message] = MappingProxyType(messages)
@@ -186,13 +191,29 @@ class Protocol:
         Raises:
             SchemaError: It is not valid; the error says what is wrong, and where.
         """
-        json = read_json(text, source)
         place = Place(source)
+        check_text(text.encode(errors="replace") if isinstance(text, str) else text, place)
+        json = read_json(text, source)
         names = Names()
         collect_protocol(names, json, place)
+        check_count(names.definitions, MAX_TYPES, "named types", place)
         signatures = read_protocol(names, json, place)
         kept = compact(json) if not verbatim else text if isinstance(text, str) else text.decode()
         return cls(kept, signatures, names.parse_all())
+
+    @cached_property
+    def errors(self) -> Errors:
+        """The classes of its errors."""
+        records = (one for one in self.types.values() if isinstance(one, Record))
+        return Errors(self._class_of(one) for one in records if one.kind == "error")
+
+    def _class_of(self, record: Record) -> type[DeclaredError]:
+        """Give the class of an error. A class takes 12 us, which few texts of strangers are worth.
+
+        Two threads may make it at once; both get the same.
+        """
+        made = self._error_classes.get(record)
+        return made or self._error_classes.setdefault(record, error_class(record))
 
     def message_by_number(self, number: int) -> Message:
         """Give the message of a number; KeyError if there is none."""

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from avrpc.errors import SchemaError
 
+from .idl import read_idl
+from .idl_link import File, defined_first, imported_first, with_messages
 from .messages import collect_protocol, read_protocol
-from .parse import Names, suggest
+from .parse import Names, full_name, suggest
 from .protocol import Protocol
 from .strictjson import Place, read_json
 from .text import self_contained
 from .types import NAMED_KINDS, short
 
-# How the names of interface files end.
-ENDINGS = (".avpr", ".avsc", ".avdl")
+_KINDS = {".avdl": "idl", ".avpr": "protocol", ".avsc": "schema"}
 
 
 class UnknownProtocol(KeyError):
@@ -30,9 +31,10 @@ class UnknownProtocol(KeyError):
 class Registry:
     """The protocols of a folder, by name.
 
-    Every `.avpr` (a protocol in JSON) and `.avsc` (one named type, or a list of them) is read, in
-    subfolders too; hidden files and folders are not. Types may be used across files by their full
-    names, however the files refer to each other.
+    Every `.avdl` (a protocol or types in Avro IDL), `.avpr` (a protocol in JSON) and `.avsc` (one
+    named type, or a list of them) is read, in subfolders too; hidden files and folders are not.
+    Types may be used across files by their full names, however the files refer to each other. Files
+    that IDL imports from elsewhere are read, too; protocols in those are not in the registry.
 
     Iterating gives full names, sorted; `registry["Quotes"]` works where that is short for just one.
 
@@ -41,7 +43,8 @@ class Registry:
 
     Raises:
         SchemaError: The folder or a file can't be read, or something in a file is wrong. The error
-            names the file, the JSON path, what was expected and what is there.
+            names the file, the JSON path (in IDL the line and column), what was expected and what
+            is there.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -80,69 +83,90 @@ class Registry:
 
 def _load(folder: Path) -> dict[str, Protocol]:
     names = Names()
-    places: dict[str, Place] = {}
-    jsons: dict[str, Any] = {}
+    protocols: dict[str, File] = {}
     own: dict[str, set[str]] = {}
-    for file in interface_files(folder):
-        json, place = read_file(file)
-        if holds_types(file):
-            for one, here in definitions(json, place):
-                names.collect(check_definition(one, here), "", here)
+    files = _read_all(_files(folder))
+    for file in files:
+        if not file.is_protocol:
+            _collect_types(names, file.json, file.place)
             continue
+        _refuse_twice(file, protocols)
         before = set(names.definitions)
-        name = collect_protocol(names, json, place)
-        if name in places:
-            raise (place / "protocol").error(already_defined(name, places[name]))
-        places[name], jsons[name] = place, json
+        name = collect_protocol(names, file.json, file.place)
+        protocols[name] = file
         own[name] = names.definitions.keys() - before
-    for name, json in jsons.items():
-        read_protocol(names, json, places[name])
+    name_of = {file: name for name, file in protocols.items()}
+    jsons: dict[str, Any] = {}
+    for file in imported_first(files):
+        if file in name_of:
+            json = with_messages(file, names)
+            read_protocol(names, json, file.place)
+            jsons[name_of[file]] = defined_first(json, names) if file.kind == "idl" else json
+        elif file.document and file.document.main is not None:
+            names.parse(file.document.main, file.document.namespace, file.place / "schema")
     names.parse_all()
     return {
         name: Protocol.parse(
-            self_contained(names, jsons[name], own[name]), source=places[name].source
+            self_contained(names, jsons[name], own[name]), source=str(protocols[name].path)
         )
         for name in sorted(jsons)
+        if protocols[name].listed
     }
 
 
-def already_defined(name: str, place: Place) -> str:
-    """Say that there is another protocol of a name."""
-    return f"protocol {name!r} is defined already, in {place.source}"
+def _refuse_twice(file: File, known: dict[str, File]) -> None:
+    """Refuse a second protocol of a name, rather than a type in it that is the first one's too."""
+    if isinstance(file.json, dict) and "protocol" in file.json:
+        name = full_name(file.json, "protocol", "", file.place)
+        if name in known:
+            raise (file.place / "protocol").error(
+                f"protocol {name!r} is defined already, in {known[name].place.source}"
+            )
 
 
-def holds_types(file: Path) -> bool:
-    """Whether a file holds types, and not a protocol."""
-    return file.suffix == ".avsc"
+def _read_all(paths: list[Path]) -> list[File]:
+    """Read files, and those that they import, wherever they are."""
+    files = [_parse(path, _KINDS[path.suffix], _read(path)) for path in paths]
+    there = {file.path.resolve(): file for file in reversed(files)}
+    for file in files:  # it grows
+        for one in file.document.imports if file.document else ():
+            path = file.path.parent / one.location
+            try:
+                key = path.resolve()
+                data = b"" if key in there else path.read_bytes()
+            except (OSError, ValueError, RuntimeError) as exc:  # no such name, links in a circle
+                why = getattr(exc, "strerror", None) or exc
+                raise one.place.error(f"can't read {path}: {why}") from exc
+            if key not in there:
+                there[key] = _parse(path, one.kind, data, listed=False)
+                files.append(there[key])
+            imported = there[key]
+            if imported.kind != one.kind:
+                raise one.place.error(f"{path} is read by: import {imported.kind}")
+            file.imports.append((one, imported))
+    return files
 
 
-def definitions(json: Any, place: Place) -> Iterator[tuple[Any, Place]]:
-    """Give what stands in a file of types, which is one definition or a list of them."""
-    if isinstance(json, list):
-        for index, one in enumerate(json):
-            yield one, place / index
-    else:
-        yield json, place
+def _parse(path: Path, kind: str, data: bytes, *, listed: bool = True) -> File:
+    source = str(path)
+    if kind == "idl":
+        document = read_idl(data, source)
+        return File(path, kind, document.json, document.place, listed, document)
+    return File(path, kind, read_json(data, source), Place(source), listed)
 
 
-def check_definition(json: Any, place: Place) -> Any:
-    """Return the JSON of a named type as it is, if it is one."""
-    if not isinstance(json, dict) or json.get("type") not in NAMED_KINDS:
-        raise place.expected("the definition of a record, error, enum or fixed", json)
-    return json
+def _collect_types(names: Names, json: Any, place: Place) -> None:
+    definitions = json if isinstance(json, list) else [json]
+    for index, one in enumerate(definitions):
+        here = place / index if isinstance(json, list) else place
+        if not isinstance(one, dict) or one.get("type") not in NAMED_KINDS:
+            raise here.expected("the definition of a record, error, enum or fixed", one)
+        names.collect(one, "", here)
 
 
-def _refuse(error: SchemaError) -> NoReturn:
-    raise error
-
-
-def interface_files(folder: Path, wrong: Callable[[SchemaError], object] = _refuse) -> list[Path]:
-    """List the interface files below a folder, in the same order everywhere.
-
-    What is in the way goes to ``wrong``; where that returns, the others are listed all the same.
-    """
+def _files(folder: Path) -> list[Path]:
+    """List the interface files below a folder, in the same order everywhere."""
     found: list[Path] = []
-    complete = True
     left, seen = [folder], set()
     while left:
         here = left.pop()
@@ -150,11 +174,7 @@ def interface_files(folder: Path, wrong: Callable[[SchemaError], object] = _refu
             entries = sorted(here.iterdir())
             real = here.resolve()
         except OSError as exc:
-            error = SchemaError(f"can't read the folder: {exc.strerror}", source=str(here))
-            error.__cause__ = exc
-            wrong(error)
-            complete = False
-            continue
+            raise SchemaError(f"can't read the folder: {exc.strerror}", source=str(here)) from exc
         if real in seen:
             continue  # a link that leads back
         seen.add(real)
@@ -163,25 +183,16 @@ def interface_files(folder: Path, wrong: Callable[[SchemaError], object] = _refu
                 continue
             if entry.is_dir():
                 left.append(entry)
-            elif entry.suffix == ".avdl":
-                text = "Avro IDL (.avdl) is not supported yet; write the protocol as .avpr"
-                wrong(SchemaError(text, source=str(entry)))
-                complete = False
-            elif entry.suffix in ENDINGS:
+            elif entry.suffix in _KINDS:
                 found.append(entry)
-    if complete and not found:
-        wrong(SchemaError("no interface file (.avpr, .avsc) in this folder", source=str(folder)))
+    if not found:
+        files = ", ".join(_KINDS)
+        raise SchemaError(f"no interface file ({files}) in this folder", source=str(folder))
     return sorted(found)
 
 
-def read_file(file: Path) -> tuple[Any, Place]:
-    """Read the JSON of a file; give it, and where it stands.
-
-    Raises:
-        SchemaError: It can't be read, or is no JSON.
-    """
+def _read(file: Path) -> bytes:
     try:
-        text = file.read_bytes()
+        return file.read_bytes()
     except OSError as exc:
         raise SchemaError(f"can't read the file: {exc.strerror}", source=str(file)) from exc
-    return read_json(text, str(file)), Place(str(file))

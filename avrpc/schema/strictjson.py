@@ -49,18 +49,27 @@ def _step(key: str | int) -> str:
     return f"[{json.dumps(key, ensure_ascii=False)}]"
 
 
+_IN_STEPS = json.JSONEncoder(ensure_ascii=False).iterencode
+
+
 def show(found: object) -> str:
     """Show a JSON value in an error, cut to a readable length."""
-    text = json.dumps(found, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    if isinstance(found, str):
+        found = found[:60]
+    text = ""
+    for more in _IN_STEPS(found):  # what is found may be most of a text, and be shown often
+        text += more
+        if len(text) > 60:
+            return f"{text[:57]}..."
+    return text
 
 
 class _Duplicates(list[tuple[dict[str, Any], str]]):
-    """Notes objects that name a key twice; where they stand is only known once all is read."""
+    """Notes an object that names a key twice; where it stands is only known once all is read."""
 
     def hook(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(pairs)
-        if len(made) < len(pairs):
+        if len(made) < len(pairs) and not self:
             seen: set[str] = set()
             twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
             self.append((made, twice))
@@ -69,6 +78,13 @@ class _Duplicates(list[tuple[dict[str, Any], str]]):
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number - number != 0:  # Python reads 1e999 as infinity, and would write it as such
+        raise ValueError("a number beyond the range of a double")
+    return number
 
 
 def decode(text: str | bytes, place: Place) -> str:
@@ -86,13 +102,18 @@ def read_json(text: str | bytes, source: str = "") -> Any:
 
     Raises:
         SchemaError: It is not UTF-8 or not JSON (with line and column), names a key twice in one
-            object (with the path), or nests deeper than Python reads.
+            object (with the path), nests deeper than Python reads, or has a number beyond a double.
     """
     top = Place(source, "")
     text = decode(text, top)
     duplicates = _Duplicates()
     try:
-        made = json.loads(text, object_pairs_hook=duplicates.hook, parse_constant=_no_constant)
+        made = json.loads(
+            text,
+            object_pairs_hook=duplicates.hook,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
         if "\\u" in text or not text.isascii():
             # A lone surrogate ("\ud800") is legal JSON and can't be sent: it has no UTF-8 form.
             json.dumps(made, ensure_ascii=False).encode()

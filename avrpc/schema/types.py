@@ -193,13 +193,18 @@ def records_in(of: Type) -> Iterator[Record]:
         one = left.pop()
         if isinstance(one, Record):
             yield one
-        else:
+        elif not isinstance(one, Primitive):
             left.extend(parts(one))
 
 
 def held_records(record: Record) -> list[Record]:
     """Give the records that a value of `record` may hold, not looking into those."""
-    return [found for field in record.fields for found in records_in(field.type)]
+    return [
+        found
+        for field in record.fields
+        if not isinstance(field.type, Primitive)
+        for found in records_in(field.type)
+    ]
 
 
 def direct_records(record: Record) -> list[Record]:
@@ -280,38 +285,14 @@ def mark_recursive(groups: Iterable[Group]) -> None:
             record.recursive = group.cyclic
 
 
-def may_be_empty(of: Type, known: dict[Record, bool]) -> bool:
-    """Tell whether a value of the type may take no bytes at all.
-
-    Args:
-        of: A type that holds no record directly inside itself.
-        known: Answers for the records that it holds directly.
-    """
-    match of:
-        case Primitive():
-            return of.kind == "null"
-        case Fixed():
-            return of.size == 0
-        case Record():
-            return known[of]
-    return False
-
-
-def empty_records(groups: Iterable[Group]) -> dict[Record, bool]:
-    """Tell of each record whether a value may take no bytes, given the groups of direct ones."""
-    known: dict[Record, bool] = {}
-    for group in groups:
-        for record in group.records:
-            known[record] = all(may_be_empty(field.type, known) for field in record.fields)
-    return known
-
-
 MAX_RECURSION = 64  # values of recursive records inside each other; PROTOCOL.md promises it
 MAX_DEPTH = 1500  # levels of any kind; fastavro ends the process at some 3,000
 
 
 def nesting(of: Type) -> int:
     """Count the levels of a type down to its records, itself included."""
+    if isinstance(of, Primitive):
+        return 1
     return 1 + max((nesting(part) for part in parts(of) if not isinstance(part, Record)), default=0)
 
 

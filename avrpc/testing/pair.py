@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from avrpc import Client, Limits, Protocol, Server, connect_stream
-from avrpc.groups import single
+from avrpc.groups import failure_of
 from avrpc.testing.link import Link
 
 
@@ -44,6 +44,6 @@ async def open_pair(
                 failure = error
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:  # the server's failure, or a cancel from outside
-        raise single(group) from None
+        raise failure_of(group) from None
     if failure is not None:
         raise failure

@@ -91,6 +91,7 @@ QUOTES_JSON = {
         "caller": {"request": [], "response": {"type": "map", "values": "string"}},
         "fail": {"request": [], "response": "null"},
         "sleep": {"request": [], "response": "null"},
+        "mirror": {"request": [{"name": "self", "type": "string"}], "response": "string"},
         "from": {"request": [{"name": "in", "type": "string"}], "response": "string"},
     },
 }
@@ -174,6 +175,10 @@ class Desk:
             await trio.sleep_forever()
         finally:
             self._note("sleep ended")
+
+    @staticmethod
+    async def mirror(self: str) -> str:  # noqa: PLW0211 - the message's parameter
+        return self
 
     async def from_(self, in_: str) -> str:
         return in_

@@ -61,6 +61,10 @@ def test_a_parameter_that_is_a_python_keyword_has_its_own_name(
     assert avrpc_cli("call", served.address, "from", "in=x").stdout == '"x"\n'
 
 
+def test_a_parameter_may_have_the_name_self(served: Served, avrpc_cli: Cli) -> None:
+    assert avrpc_cli("call", served.address, "mirror", "self=x").stdout == '"x"\n'
+
+
 def test_a_streamed_response_prints_a_line_for_each_item(served: Served, avrpc_cli: Cli) -> None:
     result = avrpc_cli("call", served.address, "watch", "symbol=E", "count=2")
     assert lines(result) == [{"symbol": "E", "price": 1.5, "size": number} for number in range(2)]

@@ -46,6 +46,8 @@ protocol demo.Quotes
 
   sleep()    unary
 
+  mirror(string self) -> string    unary
+
   from(string in) -> string    unary
 
   enum Side {BUY, SELL}

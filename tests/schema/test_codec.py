@@ -26,6 +26,12 @@ from tests.schema.build import (
     type_of,
 )
 
+TOO_MANY = "it: more than 250000 values in one message"
+NULLS: dict[str, Any] = {
+    "type": "array",
+    "items": record_json(("a", "boolean"), *((f"n{at}", "null") for at in range(500))),
+}
+
 DATE = {"type": "int", "logicalType": "date"}
 
 
@@ -108,6 +114,13 @@ WRONG = [
     ({"type": "enum", "name": "E", "symbols": ["A"]}, b"\x06", "it: E has no symbol number 3"),
     (DATE, write_long(1 << 30), "it: year 2941775 is out of range"),
     ({"type": "string", "logicalType": "uuid"}, b"\x02x", "it: text that is no UUID"),
+    # To a list, -1 is its last element.
+    (["null", "int"], b"\1\2", "it: no branch number -1"),
+    ({"type": "enum", "name": "E", "symbols": ["A"]}, b"\1", "it: E has no symbol number -1"),
+    # More nodes than a message may have, from few bytes.
+    ({"type": "array", "items": "boolean"}, write_long(250_000) + b"\0" * 250_001, TOO_MANY),
+    ({"type": "map", "values": "null"}, write_long(125_000) + b"\0" * 125_001, TOO_MANY),
+    (NULLS, write_long(1000) + b"\0" * 1001, TOO_MANY),
     (["string", DATE], b"\x02\x80", "it: ends in the middle of a number"),
 ]
 
@@ -161,6 +174,20 @@ def test_items_of_logical_types_are_converted() -> None:
         "1969-12-31",
     ]
     assert "out of range" in invalid(items.decode, write_long(1 << 30) * 2, 2).text
+
+
+def test_a_block_hidden_behind_the_items_is_found() -> None:
+    items = items_codec("long")
+    hidden = write_long(-1 << 63)
+    assert items.decode(b"\2\4", 2) == [1, 2]
+    invalid(items.decode, b"\2\4" + hidden + b"\0", 2)
+    assert items.decode(b"\2" + hidden, 2) == [1, -1 << 63]
+
+
+def test_a_frame_of_more_nodes_than_allowed_is_invalid() -> None:
+    items = items_codec(NULLS["items"])
+    assert len(items.decode(bytes(400), 400)) == 400
+    assert TOO_MANY[4:] in invalid(items.decode, bytes(500), 500).text
 
 
 def test_items_may_be_anything_that_takes_a_byte() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from avrpc.errors import SchemaError
 from avrpc.schema import Branch
-from tests.schema.build import record_json, record_of, refused, same
+from tests.schema.build import protocol_of, record_json, record_of, refused, same, type_of
 
 E = {"type": "enum", "name": "E", "symbols": ["A", "B"]}
 F = {"type": "fixed", "name": "F", "size": 2}
@@ -154,3 +155,49 @@ def test_trying_branches_takes_no_exponential_time() -> None:
     for _ in range(40):
         value = {"n": value}
     refused([*records, record_json(("f", ["A", "B"], value))])
+
+
+def doubling(levels: int) -> list[Any]:
+    """Records of which each fills in the one before twice, through an array."""
+    first = record_json(("x", "int", 1), name="R0")
+    return [first] + [
+        record_json(("a", {"type": "array", "items": f"R{at}"}, [{}, {}]), name=f"R{at + 1}")
+        for at in range(levels)
+    ]
+
+
+def chain(levels: int) -> list[Any]:
+    """Records of which each fills in the next once, the last one first."""
+    return [
+        record_json(("a", f"R{at + 1}" if at < levels else "int", {} if at < levels else 1),
+            name=f"R{at}")
+        for at in range(levels + 1)
+    ]  # fmt: skip
+
+
+MANY = "the defaults of this text hold more than 5000 values"
+BRANCHES = [record_json((f, "double"), name=f"S{at}") for at, f in enumerate("a" * 99 + "b")]
+
+
+def test_defaults_that_fill_in_defaults_are_counted() -> None:
+    protocol_of({}, *doubling(9))
+    protocol_of({}, *chain(95))  # each counts all the later ones: 95 * 96 / 2
+    for more in (doubling(12), chain(105)):
+        with pytest.raises(SchemaError, match=MANY):
+            protocol_of({}, *more)
+
+
+def test_trying_branches_in_vain_is_counted() -> None:
+    def often(values: int) -> Any:
+        json = [{"b": at + 0.5} for at in range(values)]
+        return record_json(("f", {"type": "array", "items": BRANCHES}, json))
+
+    type_of(often(4))
+    assert refused(often(5)).text == MANY
+
+
+def test_values_of_defaults_are_counted_over_all_types_of_a_text() -> None:
+    ints = {"type": "array", "items": "int"}
+    fields = [(name, ints, list(range(1000, 3499))) for name in "ab"]
+    type_of(record_json(*fields))
+    assert refused(record_json(*fields, ("c", "int", 1))).text == MANY

@@ -43,6 +43,8 @@ def prefixed(schema: Any) -> Any:
 
 
 def plain(schema: Any) -> Any:
+    if isinstance(schema, dict) and 0 in schema:  # ours for a union, or for symbols
+        return [plain(one) for at, one in schema.items() if at != "type"]
     if isinstance(schema, dict):
         made = {key: plain(value) for key, value in schema.items() if not key.startswith("__")}
         return made["type"] if made.keys() == {"type"} else made

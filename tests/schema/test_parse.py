@@ -137,8 +137,8 @@ def nested(depth: int) -> Any:
 
 
 def test_types_nest_so_deep_and_no_deeper() -> None:
-    type_of(nested(64))
-    assert "more than 64 deep" in refused(nested(65)).text
+    type_of(nested(65))
+    assert "more than 64 deep" in refused(nested(66)).text
 
 
 def test_a_value_may_nest_so_deep_and_no_deeper() -> None:
@@ -153,11 +153,10 @@ def test_a_value_may_nest_so_deep_and_no_deeper() -> None:
 
 
 def test_long_chains_of_records_are_read() -> None:
-    fields = [
-        record_json(("f", f"R{number + 1}" if number < 699 else "int"), name=f"R{number}")
-        for number in range(700)
-    ]
-    assert isinstance(type_of(fields), Union)
+    json: Any = "int"
+    for number in range(700):
+        json = record_json(("f", json), name=f"R{number}")
+    assert isinstance(type_of(json), Record)
 
 
 def named(json: Any, name: str) -> Type:

@@ -67,11 +67,83 @@ def test_same_folder_gives_same_text_everywhere(tmp_path: Path) -> None:
     assert one.text == other.text
 
 
+QUOTES = """
+/** Prices. */
+@namespace("demo")
+protocol Quotes {
+  import schema "tick.avsc";  // which `types.avdl` and this folder would bring anyway
+
+  /** Nobody trades it. */
+  error UnknownSymbol { string symbol; }
+
+  @idempotent(true)
+  Tick last(string symbol) throws UnknownSymbol;
+
+  @stream("response")
+  array<Tick> watch(string symbol, double? seconds = 0.5) throws UnknownSymbol, demo.Closed;
+
+  void note(@logicalType("timestamp-micros") long at, string text) oneway;
+}
+"""
+
+
+def test_a_protocol_in_idl_has_the_text_and_hash_of_the_one_in_json(tmp_path: Path) -> None:
+    errors = [
+        {"type": "error", "name": "Closed", "namespace": "demo", "fields": []},
+        {
+            "type": "error",
+            "name": "UnknownSymbol",
+            "doc": "Nobody trades it.",
+            "fields": [{"name": "symbol", "type": "string"}],
+        },
+    ]
+    micros = {"type": "long", "logicalType": "timestamp-micros"}
+    in_json = {
+        "protocol": "Quotes",
+        "namespace": "demo",
+        "doc": "Prices.",
+        "types": [errors[1]],
+        "messages": {
+            "last": {
+                "idempotent": True,
+                "request": [{"name": "symbol", "type": "string"}],
+                "response": "Tick",
+                "errors": ["UnknownSymbol"],
+            },
+            "watch": {
+                "stream": "response",
+                "request": [
+                    {"name": "symbol", "type": "string"},
+                    {"name": "seconds", "type": ["double", "null"], "default": 0.5},
+                ],
+                "response": {"type": "array", "items": "Tick"},
+                "errors": ["UnknownSymbol", "Closed"],
+            },
+            "note": {
+                "request": [{"name": "at", "type": micros}, {"name": "text", "type": "string"}],
+                "response": "null",
+                "one-way": True,
+            },
+        },
+    }
+    types = {"types.avdl": "namespace demo; error Closed {}", "tick.avsc": TICK}
+    one = Registry(write(tmp_path / "idl", types | {"quotes.avdl": QUOTES}))["Quotes"]
+    other = Registry(write(tmp_path / "json", types | {"quotes.avpr": in_json}))["Quotes"]
+    assert one.text == other.text
+    assert (one.md5, one.sha256) == (other.md5, other.sha256)
+    assert json.loads(one.text) == in_json | {"types": [TICK, *errors]}
+    assert [str(message.kind) for message in one.messages.values()] == [
+        "unary",
+        "streamed response",
+        "one-way",
+    ]
+
+
 def test_files_may_refer_to_each_other_in_a_circle(tmp_path: Path) -> None:
     files = {
         "a.avsc": record_json(("b", ["null", "x.B"]), name="x.A"),
         "b.avsc": record_json(("a", {"type": "array", "items": "x.A"}), name="x.B"),
-        "p.avpr": protocol_json({"m": {"request": [], "response": "x.B"}}),
+        "p.avdl": "protocol demo.P { x.B m(); }",
         "q.avpr": protocol_json({"m": {"request": [], "response": "x.A"}}, name="demo.Q"),
     }
     registry = Registry(write(tmp_path, files))
@@ -138,8 +210,29 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         },
         "a value would hold itself without end",
     ),
-    ({"a.avdl": "protocol P {}"}, "a.avdl: Avro IDL (.avdl) is not supported yet"),
-    ({"notes.txt": ""}, "{folder}: no interface file (.avpr, .avsc) in this folder"),
+    ({"a.avdl": "protocol P {"}, "a.avdl:1:13: expected a definition, a message, an import or"),
+    (
+        {"a.avdl": "protocol demo.P { Tick f(); }", "b.avsc": record_json(name="demo.Tik")},
+        "a.avdl:1:19: no type 'Tick'; did you mean 'Tik'?",
+    ),
+    ({"a.avdl": "schema array<R>; record S {}"}, "a.avdl:1:14: no type 'R'"),
+    (
+        {"a.avdl": "/** One. */\nprotocol demo.Empty { record R {} }", "b.avpr": EMPTY},
+        "b.avpr: $.protocol: protocol 'demo.Empty' is defined already, in {folder}/a.avdl:2:10",
+    ),
+    (
+        {"a.avpr": protocol_json({}, TICK), "b.avdl": "protocol demo.P { record Tick {} }"},
+        "b.avdl:1:10: protocol 'demo.P' is defined already, in {folder}/a.avpr",
+    ),
+    (
+        {"a.avdl": "namespace demo; record Tick {}", "b.avsc": TICK},
+        "b.avsc: $.name: 'demo.Tick' is defined already, at {folder}/a.avdl:1:24",
+    ),
+    (
+        {"a.avpr": protocol_json({}, TICK), "b.avdl": "namespace demo; record Tick {}"},
+        "b.avdl:1:24: 'demo.Tick' is defined already, at {folder}/a.avpr: $.types[0]",
+    ),
+    ({"notes.txt": ""}, "{folder}: no interface file (.avdl, .avpr, .avsc) in this folder"),
 ]
 
 

@@ -67,7 +67,31 @@ WRONG = [
     (record_json(("ticks", {"type": "array", "items": TICK})), b"\2\0", "(at it.ticks[0].price)"),
     ("int", b"\0\0", "it: the value ends 1 byte before its bytes do"),
     ("int", b"\0\0\0", "it: the value ends 2 bytes before its bytes do"),
-    ({"type": "array", "items": "bytes"}, b"\xfe\xff\xff\xff\x0f", "it[0]: ends in the middle"),
+    ({"type": "array", "items": "bytes"}, b"\xfe\xff\x07", "it[0]: ends in the middle"),
+    ("boolean", b"\2", "it: a boolean that is 2"),
+    ("int", b"\x80\x80\x80\x80\x20", "it: an int of more than 32 bits"),
+    (
+        {
+            "type": "array",
+            "items": {"type": "fixed", "name": "F", "size": 16, "logicalType": "uuid"},
+        },
+        b"\2" + bytes(15),
+        "it[0]: ends 1 bytes too early",
+    ),
+    (
+        record_json(
+            ("a", {"type": "map", "values": {"type": "int", "logicalType": "time-millis"}})
+        ),
+        b"\2\2k\1\0",
+        "R.a[0]: -1000 microseconds is no time of day",
+    ),
+    (record_json(("u", {"type": "string", "logicalType": "uuid"})), b"\2x", "R.u: text that is no"),
+    (
+        {"type": "array", "items": {"type": "bytes", "logicalType": "decimal", "precision": 2}},
+        b"\4\2\1\2\x7f\0",
+        "it[1]: a decimal of more than 2 digits",
+    ),
+    ({"type": "array", "items": ["boolean", "null"]}, b"\2\2" * 250_001, "more than 250000 values"),
 ]
 
 

@@ -12,6 +12,7 @@ NOT_JSON = [
     ("[1] 2", "not JSON: line 1, column 5: Extra data"),
     ("[NaN]", "not JSON: NaN is no JSON"),
     ("[-Infinity]", "not JSON: -Infinity is no JSON"),
+    ("[1e999]", "not JSON: a number beyond the range of a double"),
     ("[" * 100_000, "nested too deeply"),
     ("1" * 5000, "not JSON: Exceeds the limit"),
     (b"\xff", "not UTF-8: byte 0 is 0xff"),

@@ -17,11 +17,9 @@ from avrpc.schema.types import (
     Union,
     components,
     direct_records,
-    empty_records,
     held_records,
     is_recursive,
     mark_recursive,
-    may_be_empty,
     nesting,
     short,
     too_deep,
@@ -105,23 +103,6 @@ def test_a_cycle_is_direct_only_with_nothing_between() -> None:
     assert group.cyclic
     fill(other, other)
     assert [group.cyclic for group in components([one], direct_records)] == [True, False]
-
-
-def test_what_may_take_no_bytes() -> None:
-    nothing = record("nothing", NULL, Fixed("F", size=0))
-    outer, more = record("outer", nothing), record("more", nothing, STRING)
-    known = empty_records(components([outer, more], direct_records))
-    for of, empty in (
-        (NULL, True),
-        (STRING, False),
-        (Fixed("F", size=1), False),
-        (nothing, True),
-        (outer, True),
-        (more, False),
-        (Array(NULL), False),
-        (Union((NULL,)), False),
-    ):
-        assert may_be_empty(of, known) is empty
 
 
 def test_nesting_ends_at_records() -> None:

@@ -1,0 +1,499 @@
+"""The client: connecting, finding messages, passing parameters, and leaving."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock, assert_checkpoints, wait_all_tasks_blocked
+
+import avrpc
+from avrpc.client import Client, UnaryMessage
+from avrpc.testing import Link, open_pair
+from tests.desk import DESK, Desk, Note, at_rest, desk_server, open_desk, tick
+
+CLASHES = avrpc.Protocol.parse(
+    '{"protocol": "Clashes", "messages": {'
+    '"address": {"request": [], "response": "string"},'
+    '"self": {"request": [{"name": "self", "type": "string"},'
+    ' {"name": "args", "type": "string"}, {"name": "parameters", "type": "string"}],'
+    ' "response": "string"},'
+    '"_private": {"request": [], "response": "string"}}}'
+)
+
+
+# Finding a message ...
+
+
+async def test_message_is_an_attribute_and_an_item() -> None:
+    async with open_desk() as client:
+        assert client.last is client["last"]
+        assert client.last.__name__ == "last"
+        assert client.last.__doc__ == "The last tick of a symbol."
+        assert "last" in dir(client)
+        assert repr(client.last) == "<avrpc message last (unary)>"
+        assert repr(client) == "<avrpc.Client of test.Desk at stream>"
+
+
+async def test_message_that_is_not_there_is_named_with_those_that_are() -> None:
+    async with open_desk() as client:
+        with pytest.raises(avrpc.UnknownMessage, match=r"no message 'lst'.*last"):
+            client["lst"]
+        with pytest.raises(AttributeError, match="no message 'lst'"):
+            getattr(client, "lst")  # noqa: B009  # as a typing error would be
+        assert not hasattr(client, "__wrapped__")
+
+
+async def test_unary_message_is_an_async_function() -> None:
+    async with open_desk() as client, trio.open_nursery() as nursery:
+        coroutine = client.last("EURUSD")
+        assert inspect.iscoroutine(coroutine)
+        await coroutine
+        nursery.start_soon(client.last, "EURUSD")
+        nursery.start_soon(partial(client.last, symbol="EURUSD"))
+
+
+async def test_client_has_few_names_of_its_own_and_a_clash_is_reported(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    service: dict[str, Callable[..., Any]] = {
+        "address": lambda: "an address",
+        "self": lambda self, args, parameters: self + args + parameters,
+        "_private": lambda: "private",
+    }
+    async with open_pair(avrpc.Server({CLASHES: service}), CLASHES) as client:
+        assert client.address == "stream"
+        assert await client["address"]() == "an address"
+        assert await client["_private"]() == await client._private() == "private"
+        parameters = {"self": "a", "args": "b", "parameters": "c"}
+        assert await client["self"](**parameters) == await client.self("a", "b", "c") == "abc"
+    (line,) = caplog.records
+    assert line.levelno == logging.WARNING
+    assert "Clashes.address" in line.message
+
+
+async def test_dynamic_client_takes_the_servers_protocol() -> None:
+    link = Link()
+    server = desk_server()
+    for protocol in (None, "test.Desk"):
+        async with open_pair(server, protocol, link=link) as client:
+            assert client.protocol.text == DESK.text
+            assert client.protocols == ("test.Desk",)
+            assert await client.last("EURUSD") == tick()
+            with pytest.raises(client.protocol.errors.UnknownSymbol):
+                await client.last("???")
+            async with client.watch("EURUSD") as ticks:
+                assert len([one async for one in ticks]) == 3
+        link = Link()
+
+
+async def test_protocol_that_the_server_does_not_have_is_refused_by_name() -> None:
+    with pytest.raises(avrpc.ConnectionRefused, match=r"test\.Nobody.*test\.Desk"):
+        async with open_pair(desk_server(), "test.Nobody"):
+            pass
+
+
+# ... its parameters ...
+
+
+async def test_parameters_go_by_position_or_name_and_defaults_may_be_left_out() -> None:
+    async with open_desk() as client:
+        for call in (
+            client.last("X", 5),
+            client.last("X", depth=5),
+            client.last(symbol="X", depth=5),
+            client.last(depth=5, symbol="X"),
+        ):
+            assert await call == tick("X", size=5)
+        assert await client.last("X") == tick("X", size=1)
+        async with client.watch("X") as ticks:
+            assert len([one async for one in ticks]) == 3
+        async with client.watch(count=1, symbol="X") as ticks:
+            assert len([one async for one in ticks]) == 1
+        assert await client.quote({"symbol": "X", "price": 2.0}) == "X 2.0 1"
+
+
+async def test_parameter_that_is_a_keyword_takes_an_underscore() -> None:
+    async with open_desk() as client:
+        assert await client.trade("here") == "here spot"
+        assert await client.trade(from_="here", class_="swap") == "here swap"
+        assert await client.trade("here", **{"class": "swap"}) == "here swap"
+        with pytest.raises(avrpc.InvalidValue, match="from"):
+            await client.trade(class_="swap")
+        with pytest.raises(TypeError, match="twice"):
+            await client.trade("here", from_="there")
+        with pytest.raises(TypeError, match="twice"):
+            await client.trade(from_="there", **{"from": "here"})
+
+
+WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
+    ("last", (5,), {}, r"last\.symbol: expected string, got int"),
+    ("last", ("X", "5"), {}, r"last\.depth: expected int, got str"),
+    ("last", (), {}, "symbol"),
+    ("last", ("X",), {"dpth": 5}, "dpth"),
+    ("quote", ({"symbol": "X", "price": "1.5"},), {}, r"price: expected double, got str"),
+    ("quote", ({"symbol": "X"},), {}, "price"),
+    ("quote", ({"symbol": "X", "price": 1.5, "sze": 1},), {}, "sze"),
+    ("load", ("text",), {}, r"load\.data: expected bytes, got str"),
+    ("note", (5,), {}, r"note\.text: expected string, got int"),
+    ("watch", (5,), {}, r"watch\.symbol: expected string, got int"),
+    ("watch", ("X", 2**40), {}, r"watch\.count"),
+    ("record", ("X",), {"ticks": []}, "ticks"),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "parameters", "message"), WRONG)
+async def test_wrong_parameter_fails_at_the_caller_before_anything_is_sent(
+    name: str, args: tuple[Any, ...], parameters: dict[str, Any], message: str
+) -> None:
+    link = Link()
+    async with open_desk(link=link) as client:
+        sent = link.to_server.sent
+        with pytest.raises(avrpc.InvalidValue, match=message) as caught:
+            made = client[name](*args, **parameters)
+            if inspect.iscoroutine(made):
+                await made
+        assert not caught.value.maybe_executed
+        await wait_all_tasks_blocked()
+        assert link.to_server.sent == sent
+        assert at_rest(client) == []
+
+
+async def test_too_many_parameters_are_a_type_error() -> None:
+    async with open_desk() as client:
+        with pytest.raises(TypeError, match=r"last\(\) takes 2 parameters \(symbol, depth\), 3"):
+            await client.last("X", 1, 2)
+        with pytest.raises(TypeError, match="'symbol' twice"):
+            await client.last("X", symbol="Y")
+
+
+async def test_item_of_the_wrong_type_is_named_with_its_path() -> None:
+    link = Link()
+    async with open_desk(link=link) as client, client.record("X") as call:
+        await wait_all_tasks_blocked()
+        sent = link.to_server.sent
+        with pytest.raises(avrpc.InvalidValue, match=r"^Tick\.price: expected double, got str"):
+            await call.send({"symbol": "X", "price": "1.5"})
+        await wait_all_tasks_blocked()
+        assert link.to_server.sent == sent
+
+
+async def test_parameters_larger_than_the_server_takes_are_not_sent() -> None:
+    link = Link()
+    async with open_desk(limits=avrpc.Limits(max_message_bytes=20_000), link=link) as client:
+        sent = link.to_server.sent
+        with pytest.raises(avrpc.LimitExceeded, match=r"20004 bytes.*20000.*max_message_bytes"):
+            await client.load(bytes(20_001))
+        with pytest.raises(avrpc.LimitExceeded, match="20000"):
+            client.record("x" * 20_001)
+        assert link.to_server.sent == sent
+        assert await client.load(bytes(19_997)) == bytes(19_997)
+
+
+# ... and its options.
+
+
+async def test_metadata_takes_bytes_and_text_and_is_held_to_the_limits() -> None:
+    seen: list[Any] = []
+
+    async def last(symbol: str, depth: int) -> Any:
+        seen.append(dict(avrpc.current_call().metadata))
+        return tick()
+
+    async with open_desk(last=last) as client:
+        await client.last.using(metadata={"a": "ä", "b": b"\xff"})("X")
+        await client.last.using(metadata={})("X")
+        assert seen == [{"a": "ä".encode(), "b": b"\xff"}, {}]
+        for metadata in ({"a": bytes(9000)}, {str(number): b"" for number in range(65)}):
+            with pytest.raises(avrpc.LimitExceeded, match="metadata of"):
+                client.last.using(metadata=metadata)
+            with pytest.raises(avrpc.LimitExceeded, match="metadata of"):
+                client.watch.using(metadata=metadata)
+
+
+async def test_options_make_a_message_of_their_own() -> None:
+    async with open_desk() as client:
+        hurried = client.last.using(timeout=5)
+        assert isinstance(hurried, UnaryMessage)
+        assert hurried is not client.last
+        assert await hurried("X") == await client.last("X")
+
+
+# Checkpoints, and one-way calls.
+
+
+async def test_calls_are_checkpoints() -> None:
+    async with open_desk() as client:
+        with assert_checkpoints():
+            await client.last("EURUSD")
+        with assert_checkpoints():
+            await client.note("hello")
+        with assert_checkpoints():
+            async with client.watch("EURUSD"):
+                pass
+        with assert_checkpoints(), pytest.raises(DESK.errors.UnknownSymbol):
+            await client.last("???")
+
+
+async def test_one_way_call_waits_for_a_slot_and_for_nothing_else(
+    autojump_clock: MockClock,
+) -> None:
+    note = Note()
+
+    async def slow(text: str) -> None:
+        await trio.sleep(10)
+        note(text)
+
+    limits = avrpc.Limits(max_calls=2)
+    patient = avrpc.Limits(close_timeout=100)
+    async with open_desk(limits=limits, client_limits=patient, note=slow) as client:
+        await client.note("one")
+        await client.note("two")
+        assert trio.current_time() == 0
+        await client.note("three")
+        assert trio.current_time() == 10
+    assert sorted(note.lines) == ["one", "three", "two"]
+
+
+async def test_one_way_call_is_handled_though_the_client_leaves_right_after(
+    autojump_clock: MockClock,
+) -> None:
+    desk = Desk()
+    async with open_pair(avrpc.Server({DESK: desk}), DESK) as client:
+        await client.note("hello")
+    assert desk.notes == ["hello"]
+
+
+async def test_client_waits_for_one_way_calls_only_so_long(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def slow(text: str) -> None:
+        await trio.sleep(100)
+
+    limits = avrpc.Limits(close_timeout=3)
+    async with open_desk(client_limits=limits, note=slow) as client:
+        await client.note("hello")
+    assert trio.current_time() == pytest.approx(3, abs=0.1)
+    assert "may be lost" in caplog.text
+
+
+async def test_client_left_with_an_exception_waits_for_nothing(autojump_clock: MockClock) -> None:
+    async def slow(text: str) -> None:
+        await trio.sleep(100)
+
+    with pytest.raises(KeyError):
+        async with open_desk(note=slow) as client:
+            await client.note("hello")
+            raise KeyError
+    assert trio.current_time() < 0.1
+
+
+# Leaving the client's block.
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("mine"), ExceptionGroup("mine", [KeyError("mine")]), SystemExit(3)]
+)
+@pytest.mark.parametrize("when", ["whole", "lost", "cancelled"])
+async def test_exceptions_of_the_block_come_out_as_they_are(
+    error: BaseException, when: str, autojump_clock: MockClock
+) -> None:
+    link = Link()
+    server = desk_server()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve_stream, link.server)
+        with trio.CancelScope() as scope, pytest.raises(type(error)) as caught:
+            async with avrpc.connect_stream(link.client, DESK) as client:
+                await client.last("EURUSD")
+                if when == "lost":
+                    link.cut()
+                    await wait_all_tasks_blocked()
+                elif when == "cancelled":
+                    scope.cancel()
+                raise error
+        assert caught.value is error
+        assert not caught.value.__suppress_context__
+
+
+async def test_block_that_is_cancelled_from_outside_ends(autojump_clock: MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        server, link = desk_server(), Link()
+        nursery.start_soon(server.serve_stream, link.server)
+        with trio.move_on_after(3) as scope:
+            connecting = avrpc.connect_stream(link.client, DESK)
+            async with connecting as client, client.swap() as call:
+                await call.receive()
+        assert scope.cancelled_caught
+        assert trio.current_time() == pytest.approx(3, abs=0.1)
+    assert server.running == 0
+
+
+async def test_cancel_while_the_block_is_being_left_ends_it(autojump_clock: MockClock) -> None:
+    async def slow(text: str) -> None:
+        await trio.sleep(100)
+
+    async with trio.open_nursery() as nursery:
+        server, link = desk_server(note=slow), Link()
+        nursery.start_soon(server.serve_stream, link.server)
+        with trio.move_on_after(3) as scope:
+            async with avrpc.connect_stream(link.client, DESK) as client:
+                await client.note("hello")
+        assert scope.cancelled_caught
+
+
+async def test_connection_lost_in_the_block_is_told_by_the_calls_and_not_by_leaving(
+    autojump_clock: MockClock,
+) -> None:
+    link = Link()
+    async with open_desk(link=link) as client:
+        await client.last("EURUSD")
+        link.cut()
+        await wait_all_tasks_blocked()
+        for use in (
+            partial(client.last, "EURUSD"),
+            partial(client.note, "hello"),
+            client.watch("EURUSD").__aenter__,
+            client.push().__aenter__,
+        ):
+            with pytest.raises(avrpc.ConnectionLost) as caught, assert_checkpoints():
+                await use()
+            assert not caught.value.maybe_executed
+
+
+async def test_call_of_a_client_that_was_closed_says_so(autojump_clock: MockClock) -> None:
+    async with open_desk() as client:
+        pass
+    for use in (
+        partial(client.last, "EURUSD"),
+        partial(client.note, "hello"),
+        client.watch("EURUSD").__aenter__,
+    ):
+        with pytest.raises(avrpc.ConnectionClosed) as caught:
+            await use()
+        assert not caught.value.maybe_executed
+
+
+async def test_calls_that_are_open_when_the_client_closes_end_with_it(
+    autojump_clock: MockClock,
+) -> None:
+    async def last(symbol: str, depth: int) -> Any:
+        await trio.sleep(100)
+
+    raised: list[avrpc.AvrpcError] = []
+
+    async def call(client: Client) -> None:
+        try:
+            await client.last("EURUSD")
+        except avrpc.ConnectionClosed as error:
+            raised.append(error)
+
+    pair = open_desk(client_limits=avrpc.Limits(close_timeout=2), last=last)
+    async with trio.open_nursery() as nursery, pair as client:
+        nursery.start_soon(call, client)
+    assert [error.maybe_executed for error in raised] == [True]
+    assert trio.current_time() == pytest.approx(2, abs=0.1)
+
+
+class Interrupted(trio.abc.HalfCloseableStream):
+    """An end whose receiving is interrupted as a Ctrl-C does it, when told."""
+
+    def __init__(self, stream: trio.abc.HalfCloseableStream, error: BaseException) -> None:
+        self.stream = stream
+        self.error = error
+        self.go = False
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        data = await self.stream.receive_some(max_bytes)
+        if self.go:
+            raise self.error
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self.stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self.stream.wait_send_all_might_not_block()
+
+    async def send_eof(self) -> None:
+        await self.stream.send_eof()
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+async def test_interrupt_that_hits_a_task_of_ours_comes_out_as_itself(
+    error: BaseException, autojump_clock: MockClock
+) -> None:
+    link = Link()
+    stream = Interrupted(link.client, error)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk_server().serve_stream, link.server)
+        with pytest.raises(type(error)) as caught:
+            async with avrpc.connect_stream(stream, DESK) as client:
+                stream.go = True
+                await client.last("EURUSD")
+        assert caught.value is error
+
+
+async def test_failure_in_a_task_of_ours_is_logged_and_ends_the_calls(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = Link()
+    stream = Interrupted(link.client, ZeroDivisionError())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk_server().serve_stream, link.server)
+        async with avrpc.connect_stream(stream, DESK) as client:
+            stream.go = True
+            with pytest.raises(avrpc.ConnectionLost, match="failed in this process"):
+                await client.last("EURUSD")
+    assert "ZeroDivisionError" in caplog.text
+
+
+# What connect takes.
+
+
+def test_what_connect_does_not_support_it_says() -> None:
+    with pytest.raises(NotImplementedError):
+        avrpc.connect("tcp://127.0.0.1:1", credentials=b"secret")
+    with pytest.raises(NotImplementedError):
+        avrpc.connect("tcp://127.0.0.1:1", tls=object())
+    with pytest.raises(ValueError, match="expected tcp"):
+        avrpc.connect("nonsense")
+
+
+async def test_address_of_a_stream_is_what_its_owner_says() -> None:
+    link = Link()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk_server().serve_stream, link.server)
+        async with avrpc.connect_stream(link.client, DESK, address="a pipe") as client:
+            assert client.address == "a pipe"
+
+
+async def test_cancelled_connect_leaves_no_stream_open(autojump_clock: MockClock) -> None:
+    link = Link()
+    with trio.move_on_after(3) as scope:
+        async with avrpc.connect_stream(link.client, DESK):
+            pass
+    assert scope.cancelled_caught
+    with pytest.raises(trio.ClosedResourceError):
+        await link.client.send_all(b"x")
+
+
+async def test_connect_over_sockets(nursery: trio.Nursery, tmp_path: Any) -> None:
+    server = desk_server()
+    path = tmp_path / "desk"
+    addresses = await nursery.start(server.serve, "tcp://127.0.0.1:0", f"unix://{path}")
+    for address in addresses:
+        async with avrpc.connect(address, DESK) as client:
+            assert await client.last("EURUSD") == tick()
+    await server.aclose()
+    for address in addresses:
+        with pytest.raises(avrpc.ConnectFailed, match="cannot connect"):
+            async with avrpc.connect(address, DESK):
+                pass

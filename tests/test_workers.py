@@ -1,0 +1,162 @@
+"""Workers, with jobs that record what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from math import inf
+
+import pytest
+import trio
+import trio.testing
+
+from avrpc import workers
+from avrpc.workers import Workers
+
+_variable: ContextVar[str] = ContextVar("variable", default="unset")
+
+
+class Recorder:
+    """A job: runs a function in its worker's task, and keeps what it saw."""
+
+    def __init__(self, work: Callable[[trio.CancelScope], Awaitable[None]] | None = None) -> None:
+        self._work = work
+        self.scope: trio.CancelScope | None = None
+        self.task: trio.lowlevel.Task | None = None
+        self.seen = ""
+        self.errors: list[BaseException] = []
+        self.finished = 0
+
+    async def run(self, scope: trio.CancelScope) -> None:
+        self.scope = scope
+        self.task = trio.lowlevel.current_task()
+        self.seen = _variable.get()
+        _variable.set("set by a job")
+        if self._work is not None:
+            await self._work(scope)
+
+    def failed(self, error: BaseException) -> None:
+        self.errors.append(error)
+        if not isinstance(error, Exception):
+            raise error
+
+    def finish(self) -> None:
+        self.finished += 1
+
+
+async def run_one_by_one(nursery: trio.Nursery, *jobs: Recorder) -> None:
+    pool = Workers(nursery)
+    for job in jobs:
+        pool.start(job)
+        await trio.testing.wait_all_tasks_blocked()
+    nursery.cancel_scope.cancel()
+
+
+async def test_next_job_gets_the_same_task_and_scope_and_a_fresh_context() -> None:
+    first, second = Recorder(), Recorder()
+    async with trio.open_nursery() as nursery:
+        await run_one_by_one(nursery, first, second)
+    assert first.task is second.task
+    assert first.scope is second.scope
+    assert first.seen == second.seen == "unset"
+    assert first.finished == second.finished == 1
+
+
+async def test_deadline_of_one_job_is_not_the_next_ones() -> None:
+    async def set_deadline(scope: trio.CancelScope) -> None:
+        scope.deadline = trio.current_time() + 5
+
+    first, second = Recorder(set_deadline), Recorder()
+    async with trio.open_nursery() as nursery:
+        await run_one_by_one(nursery, first, second)
+    assert second.scope is not None
+    assert second.scope.deadline == inf
+
+
+async def test_job_that_was_cancelled_ends_and_its_task_takes_another_in_a_new_scope() -> None:
+    async def cancelled(scope: trio.CancelScope) -> None:
+        scope.cancel()
+        await trio.sleep_forever()
+
+    first, second = Recorder(cancelled), Recorder()
+    async with trio.open_nursery() as nursery:
+        await run_one_by_one(nursery, first, second)
+    assert first.finished == second.finished == 1
+    assert not first.errors
+    assert first.task is second.task
+    assert first.scope is not second.scope
+
+
+async def test_job_that_swallows_its_cancel_leaves_no_cancelled_scope_behind() -> None:
+    async def swallow(scope: trio.CancelScope) -> None:
+        scope.cancel()
+
+    async def sleep(scope: trio.CancelScope) -> None:
+        await trio.lowlevel.checkpoint()
+
+    first, second = Recorder(swallow), Recorder(sleep)
+    async with trio.open_nursery() as nursery:
+        await run_one_by_one(nursery, first, second)
+    assert first.finished == second.finished == 1
+    assert not second.errors
+
+
+async def test_error_of_a_job_is_told_to_it_and_to_nobody_else() -> None:
+    async def fail(scope: trio.CancelScope) -> None:
+        raise ValueError("mine")
+
+    first, second = Recorder(fail), Recorder()
+    async with trio.open_nursery() as nursery:
+        await run_one_by_one(nursery, first, second)
+    assert [str(error) for error in first.errors] == ["mine"]
+    assert first.finished == second.finished == 1
+    assert not second.errors
+
+
+async def test_job_that_leaves_a_scope_open_taints_no_other() -> None:
+    async def leave_open(scope: trio.CancelScope) -> None:
+        trio.CancelScope(deadline=-inf).__enter__()
+
+    async def sleep(scope: trio.CancelScope) -> None:
+        await trio.lowlevel.checkpoint()
+
+    first, second = Recorder(leave_open), Recorder(sleep)
+    async with trio.open_nursery() as nursery:
+        await run_one_by_one(nursery, first, second)
+    assert "corrupted" in str(first.errors[0])
+    assert first.finished == second.finished == 1
+    assert not second.errors
+
+
+async def test_running_job_is_cancelled_with_the_nursery_and_finishes() -> None:
+    async def sleep(scope: trio.CancelScope) -> None:
+        await trio.sleep_forever()
+
+    job = Recorder(sleep)
+    async with trio.open_nursery() as nursery:
+        await run_one_by_one(nursery, job)
+    assert job.finished == 1
+    assert isinstance(job.errors[0], trio.Cancelled)
+
+
+async def test_jobs_at_once_have_a_task_each_and_only_so_many_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers, "MAX_IDLE", 2)
+    gate = trio.Event()
+
+    async def wait(scope: trio.CancelScope) -> None:
+        await gate.wait()
+
+    jobs = [Recorder(wait) for _ in range(5)]
+    async with trio.open_nursery() as nursery:
+        pool = Workers(nursery)
+        for job in jobs:
+            pool.start(job)
+        await trio.testing.wait_all_tasks_blocked()
+        assert len({id(job.task) for job in jobs}) == 5
+        gate.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(nursery.child_tasks) == 2
+        nursery.cancel_scope.cancel()
+    assert [job.finished for job in jobs] == [1] * 5
