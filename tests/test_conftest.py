@@ -90,7 +90,9 @@ def test_hung_test_is_ended_and_shows_what_each_task_waits_for(tmp_path: Path, c
     tests = HANGS.replace("hangs()", f"hangs({clock})")
     guard = ("-o", "faulthandler_timeout=1", "-o", "faulthandler_exit_on_timeout=true")
     code, output = run(tmp_path, tests, *guard)
-    assert code == 1
+    # Usually 1. But faulthandler looks at the frames of a thread that may run on meanwhile, and now
+    # and then that look ends the process itself.
+    assert code != 0
     assert "test_it.py::test_with_a_task_that_hangs hangs" in output
     assert "in waits_for_ever: await trio.Event().wait()" in output
     assert "Timeout (0:00:01)!" in output

@@ -608,6 +608,44 @@ async def test_handler_waits_for_credit_and_ends_quietly_when_it_is_broken_off(
     assert not caplog.records
 
 
+@pytest.mark.parametrize("way", ["cancel", "lose"])
+@pytest.mark.parametrize("items", [0, 100])
+async def test_shielded_receive_raises_broken_resource_when_the_caller_is_gone(
+    way: str, items: int, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It does not wait, and what had come is dropped."""
+    note = Note()
+
+    async def push(blobs: Any) -> int:
+        with trio.CancelScope(shield=True):
+            if items:
+                await blobs.receive()
+                await trio.sleep(10)
+            for _ in range(2):
+                try:
+                    await blobs.receive()
+                except trio.BrokenResourceError:
+                    note("broken")
+            return await blobs.receive()
+
+    link = Link()
+    server = desk_server(push=push)
+    async with open_pair(server, DESK, link=link) as client:
+        call = client.push()
+        await call.__aenter__()
+        for _ in range(items):
+            await call.send(b"x")
+        await wait_all_tasks_blocked()
+        if way == "cancel":
+            await call.aclose()
+        else:
+            link.cut()
+        await trio.sleep(20)
+        assert note.lines == ["broken", "broken"]
+        assert at_rest(server) == []
+    assert not caplog.records
+
+
 async def test_item_and_answer_of_a_generator_that_are_too_large_are_told_to_both(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
