@@ -6,11 +6,12 @@ ARGS ?=
 PY = .venv/bin/python
 SETUP = @"$(PYTHON)" tools/setup_venv.py
 
-.PHONY: help demo test bench clean
+.PHONY: help demo test torture bench clean
 
 help:
 	@echo "make demo     watch this machine through avrpc, for a few seconds"
 	@echo "make test     lint, types, then all tests   (ARGS=... goes to pytest)"
+	@echo "make torture  hostile schemas, values and handshakes, for half an hour"
 	@echo "make bench    avrpc beside grpc.aio"
 	@echo "make clean    remove .venv and everything else that was made here"
 	@echo "With another Python: make test PYTHON=python3.13"
@@ -25,6 +26,11 @@ test:
 	@$(PY) -m ruff format --check
 	@$(PY) -m mypy
 	@$(PY) -m pytest --cov --cov-context=test --cov-report= --own-coverage $(ARGS)
+
+torture:
+	$(SETUP) test
+	@$(PY) -m tests.torture.schemas 10000
+	@$(PY) -m tests.torture.flood 100000 5000
 
 bench:
 	$(SETUP) bench

@@ -115,6 +115,8 @@ class Incoming:
             raise ProtocolError("CALL from the server; only clients open calls")
         call = self._calls.get(call_id)
         if call is None and call_id > self._calls.last_id:
+            if self._calls.draining and self.accepted_last is None:
+                raise ProtocolError(f"call {call_id} after the client's GOAWAY")
             due = self._calls.last_id + 1
             if call_id != due:
                 raise ProtocolError(f"call {call_id} came when call {due} was due")
@@ -151,7 +153,9 @@ class Incoming:
             fields = HeaderFields(number, time_left, metadata)
             self._begin(call, Kind.CALL, fields, data, position, end)
             return
-        self._events.append(CallReceived(call_id, number, time_left, metadata, data[position:end]))
+        if self._fits(call, end - position):
+            parameters = data[position:end]
+            self._events.append(CallReceived(call_id, number, time_left, metadata, parameters))
 
     def _items(self, flags: int, data: bytes, position: int, end: int) -> None:
         first = data[position] if position < end else 0x80
@@ -176,7 +180,7 @@ class Incoming:
         credit.available -= end - position
         if flags & MORE:
             self._begin(call, Kind.ITEMS, NO_FIELDS, data, position, end)
-        else:
+        elif count > 1 or self._fits(call, end - position):
             self._events.append(ItemsReceived(call_id, count, data[position:end]))
 
     def _item_count(self, flags: int, data: bytes, position: int, end: int) -> tuple[int, int]:
@@ -220,6 +224,8 @@ class Incoming:
     ) -> None:
         self._outgoing.forget(call)
         self._calls.move(call, self._peer, kind)
+        if not self._fits(call, len(value)):
+            return
         if kind is Kind.RESULT:
             self._events.append(ResultReceived(call.id, metadata, value))
         else:
@@ -325,6 +331,13 @@ class Incoming:
         if after - position > limit:
             raise ProtocolError(f"metadata of {after - position} bytes; the limit is {limit}")
         return metadata, after
+
+    def _fits(self, call: Call, size: int) -> bool:
+        """Whether a value in one frame is within the limit; else that is told instead of it."""
+        if size <= call.shape.max_value_bytes:
+            return True
+        self._events.append(ValueTooLarge(call.id, call.shape.max_value_bytes))
+        return False
 
     # Values in pieces ...
 

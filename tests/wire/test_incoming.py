@@ -675,6 +675,44 @@ def test_outcome_too_large_still_ends_the_call(kind: Kind) -> None:
     assert client.open_calls == 0
 
 
+@pytest.mark.parametrize(
+    ("role", "number", "kind", "fields"),
+    [
+        (Role.SERVER, UNARY, Kind.CALL, (1, UNARY)),
+        (Role.SERVER, UP, Kind.ITEMS, (1, count(1))),
+        (Role.CLIENT, DOWN, Kind.ITEMS, (1, count(1))),
+        (Role.CLIENT, UNARY, Kind.RESULT, (1,)),
+        (Role.CLIENT, UNARY, Kind.ERROR, (1,)),
+    ],
+)
+def test_value_too_large_in_one_frame_is_told_instead_of_it(
+    role: Role, number: int, kind: Kind, fields: tuple[int | bytes, ...]
+) -> None:
+    wide = replace(SMALL, max_frame_bytes=MAX_VALUE_BYTES + 4096)
+    end = native(role, wide, peer_limits=wide)
+    if role is Role.CLIENT:
+        end.outgoing.call(number, b"")
+    elif kind is Kind.ITEMS:
+        end.receive_data(frame(Kind.CALL, 1, number))
+    fitting = frame(kind, *fields, bytes(MAX_VALUE_BYTES))
+    too_large = frame(kind, *fields, bytes(MAX_VALUE_BYTES + 1))
+    assert end.receive_data(too_large) == [ValueTooLarge(1, MAX_VALUE_BYTES)]
+    if kind is Kind.ITEMS and end.is_open(1):
+        end = native(role, wide, peer_limits=wide)
+        if role is Role.CLIENT:
+            end.outgoing.call(number, b"")
+        else:
+            end.receive_data(frame(Kind.CALL, 1, number))
+        assert end.receive_data(fitting) == [ItemsReceived(1, 1, bytes(MAX_VALUE_BYTES))]
+
+
+def test_call_after_the_clients_goaway_is_a_violation() -> None:
+    server = native(Role.SERVER)
+    server.receive_data(frame(Kind.CALL, 1, UNARY))
+    server.receive_data(frame(Kind.GOAWAY, 1, 0, "bye"))
+    assert "after the client's GOAWAY" in violation(server.receive_data(frame(Kind.CALL, 2, UNARY))).text
+
+
 def test_budget_is_shared_and_one_value_too_much_is_dropped() -> None:
     budget = AssemblyBudget(2500)
     first, second = (native(Role.SERVER, budget=budget) for _ in range(2))

@@ -1,0 +1,1 @@
+"""Long runs against hostile peers: `make torture`. Short ones of the same are in `make test`."""

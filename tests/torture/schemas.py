@@ -1,0 +1,142 @@
+"""Random schemas that pass the gate, with random payloads: `python -m tests.torture.schemas 10000`.
+
+Prints figures; ends with 1 for any exception but ours. It runs with little memory, so that what
+allocates without bound fails. A crash is seen by whoever started it.
+"""
+
+# ruff: noqa: T201 - it talks to a person
+
+import contextlib
+import json
+import random
+import resource
+import sys
+import time
+from typing import Any
+
+from avrpc.errors import InvalidValue, SchemaError
+from avrpc.schema import Protocol
+from avrpc.schema.codec import Codec, ItemsCodec
+from avrpc.schema.fit import At
+from avrpc.schema.varint import write_long
+
+PRIMITIVES = ["null", "boolean", "int", "long", "float", "double", "bytes", "string"]
+LOGICAL = [
+    ("int", "date"),
+    ("int", "time-millis"),
+    ("long", "timestamp-micros"),
+    ("string", "uuid"),
+    ("bytes", "decimal"),
+]
+HEADROOM = 512 << 20  # of address space, above what the program has when it begins
+
+
+class Maker:
+    """Makes a protocol; names refer to types made before, and to those that are still open."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.names: list[str] = []
+
+    def type(self, depth: int) -> Any:
+        chance = self.chance
+        kind = chance.choice("pppplamuurref") if depth else chance.choice("ppl")
+        if kind == "l":
+            of, name = chance.choice(LOGICAL)
+            return {"type": of, "logicalType": name, "precision": chance.choice([1, 9, 1000])}
+        if kind == "a":
+            return {"type": "array", "items": self.type(depth - 1)}
+        if kind == "m":
+            return {"type": "map", "values": self.type(depth - 1)}
+        if kind == "u":
+            return [self.type(depth - 1) for _ in range(chance.randint(1, 5))]
+        if kind == "r" and self.names and chance.random() < 0.5:
+            return chance.choice(self.names)
+        if kind in "ref":
+            name = f"N{len(self.names)}"
+            self.names.append(name)
+            if kind == "e":
+                return {"type": "enum", "name": name, "symbols": ["A", "B", "C"]}
+            if kind == "f":
+                return {"type": "fixed", "name": name, "size": chance.choice([0, 1, 16])}
+            count = chance.choice([0, 1, 2, 5, 40])
+            inside = depth - 1 if count < 10 else 0
+            fields = [{"name": f"f{at}", "type": self.type(inside)} for at in range(count)]
+            return {"type": "record", "name": name, "fields": fields}
+        return chance.choice(PRIMITIVES)
+
+    def protocol(self) -> str:
+        message = {"request": [], "response": self.type(5)}
+        return json.dumps({"protocol": "P", "messages": {"m": message}})
+
+
+def payload(chance: random.Random, last: bytes) -> bytes:
+    """Bytes of a length up to 64 KiB: noise, numbers, bombs, or the last ones with a change."""
+    match chance.randrange(6):
+        case 0:
+            return chance.randbytes(chance.choice([0, 1, 5, 50, 5000]))
+        case 1:
+            return b"".join(
+                write_long(chance.randint(-3, 9)) for _ in range(chance.choice([9, 999]))
+            )
+        case 2:
+            return chance.choice([b"\0", b"\1", b"\2", b"\4", b"\x7f"]) * chance.choice(
+                [9, 9, 9, 65536]
+            )
+        case 3:
+            count = chance.choice([100, 1 << 16, 1 << 30, 1 << 62, -1 << 63])
+            return write_long(count) + chance.choice([b"\0", b"\2"]) * chance.choice(
+                [1, 9, 9, 65536]
+            )
+        case 4:
+            return b"\xff" * chance.choice([1, 9, 10, 10, 60000]) + b"\1"
+    changed = bytearray(last or b"\0")
+    for _ in range(chance.randint(1, 4)):
+        changed[chance.randrange(len(changed))] = chance.randrange(256)
+    return bytes(changed)
+
+
+def main(count: int, seed: int) -> int:
+    chance = random.Random(seed)
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()  # noqa: SIM115, PTH123
+    resource.setrlimit(resource.RLIMIT_AS, (used + HEADROOM,) * 2)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    accepted = tried = values = 0
+    slowest, worst = 0.0, ("", b"")
+    while accepted < count:
+        text = Maker(chance).protocol()
+        tried += 1
+        try:
+            protocol = Protocol.parse(text)
+        except SchemaError:
+            continue
+        accepted += 1
+        of = protocol.messages["m"].response_type
+        codec, data = Codec(of, At("m()")), b""
+        try:
+            items = ItemsCodec(of, At("m()"))
+        except ZeroDivisionError:  # items that may take no bytes, which no protocol can have
+            items = None
+        for _ in range(20):
+            data = payload(chance, data)
+            for call in (
+                lambda: codec.encode(codec.decode(data)),  # noqa: B023 - called at once
+                lambda: items and items.decode(data, chance.choice([1, 2, 65535])),  # noqa: B023
+            ):
+                begin = time.process_time()
+                with contextlib.suppress(InvalidValue):
+                    call()
+                    values += 1
+                took = time.process_time() - begin
+                if took > slowest:
+                    slowest, worst = took, (text, data)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+    print(f"{accepted} of {tried} schemas, {20 * accepted} payloads, {values} taken;")
+    print(f"slowest {slowest * 1000:.0f} ms, {grown} MB more than at the start")
+    if slowest > 0.1:
+        print(f"over 100 ms: {worst[0][:2000]} with {len(worst[1])} bytes, {worst[1][:50]!r}")
+    return int(grown > 64)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1))
