@@ -182,14 +182,13 @@ def matches(writer: Type, reader: Type) -> bool:
             return named_alike(writer, reader) and (bool(known) or writer.symbols == ())
         case Fixed(), Fixed():
             return named_alike(writer, reader) and writer.size == reader.size
+    if {writer.kind, reader.kind} == {"string", "bytes"}:
+        return not (writer.logical or reader.logical)
+    if writer.logical and reader.logical and writer.logical != reader.logical:
+        return False
     if writer.kind in ORDER and reader.kind in ORDER:
-        wider = ORDER.index(writer.kind) <= ORDER.index(reader.kind)
-        return wider and (
-            writer.logical == reader.logical or None in (writer.logical, reader.logical)
-        )
-    pair = {writer.kind, reader.kind}
-    text = pair == {"string", "bytes"} and not (writer.logical or reader.logical)
-    return text or (len(pair) == 1 and writer.logical == reader.logical)
+        return ORDER.index(writer.kind) <= ORDER.index(reader.kind)
+    return writer.kind == reader.kind
 
 
 def named_alike(writer: Any, reader: Any) -> bool:
