@@ -4,19 +4,23 @@ A text is read up to its first error. So a folder that has one is looked at once
 each as if it were the only one that is used: every file, definition, field, message and parameter.
 The first error of each part is one problem. Nothing is mended, taken out or guessed between them,
 so what is reported is true of the files as they are: no problem is another one's consequence.
+
+First each part is read by itself, with the other definitions known by their names. What takes more
+than that, defaults and types that hold themselves, is then looked at where all that a part uses,
+directly or not, could be read. So the time goes with the size of the text, whatever uses what.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from avrpc.errors import SchemaError
 
 from .messages import collect_protocol, read_protocol
-from .parse import Definition, Names, full_name, namespace_of
+from .parse import Definition, Names, full_name, list_of, namespace_of
 from .registry import (
     Registry,
     already_defined,
@@ -27,6 +31,7 @@ from .registry import (
     read_file,
 )
 from .strictjson import Place
+from .types import Array, Field, Record, Type, held_records, records_in
 
 
 def find_problems(folder: str | os.PathLike[str]) -> list[SchemaError]:
@@ -47,18 +52,57 @@ class _Search:
         self._found: dict[str, SchemaError] = {}
         self._definitions: dict[str, Definition] = {}
         self._protocols: dict[str, tuple[dict[str, Any], Place]] = {}
+        self._shells = _Shells()
+        self._broken: set[str] = set()
         self._all_known = True  # if not, a type that nobody defines may be in what can't be read
 
     def run(self, first: SchemaError) -> list[SchemaError]:
         for file in interface_files(self._folder, self._lose):
             self._collect(file)
+        self._shells.definitions = self._definitions
+        for definition in self._definitions.values():
+            self._read_shell(definition)
+        for definition in self._definitions.values():
+            self._read_body(definition)
         for json, place in self._protocols.values():
             self._read_protocol(json, place)
-        for definition in self._definitions.values():
-            if not self._fine(_read_type, definition.name, "", definition.place):
-                self._read_fields(definition.json, "fields", definition.namespace, definition.place)
+        self._spread()
+        self._shells.look_deeply(self._broken, self._note)
         self._note(first)  # what shows only when all is read
         return sorted(self._found.values(), key=lambda error: error.source)
+
+    # Definitions
+
+    def _read_shell(self, definition: Definition) -> None:
+        if not self._reads(self._shells, _read_type, definition.name, "", definition.place):
+            self._broken.add(definition.name)
+
+    def _read_body(self, definition: Definition) -> None:
+        made = self._shells.types.get(definition.name)
+        if not isinstance(made, Record):
+            return
+        json, place = definition.json, definition.place
+        try:
+            fields = list_of(json, "fields", place)
+            made.fields = self._shells.fields(fields, definition.namespace, place / "fields")
+        except SchemaError as error:
+            self._broken.add(definition.name)
+            self._read_fields(json, "fields", definition.namespace, place)
+            self._note(error)
+
+    def _spread(self) -> None:
+        """Count as broken also what uses something that is."""
+        users: dict[str, set[str]] = {}
+        for made in self._shells.types.values():
+            for used in held_records(made) if isinstance(made, Record) else ():
+                users.setdefault(used.name, set()).add(made.name)
+        left = list(self._broken)
+        while left:
+            new = users.get(left.pop(), set()) - self._broken
+            self._broken |= new
+            left += new
+
+    # Noting
 
     def _note(self, error: SchemaError) -> None:
         if self._all_known or not error.problem.startswith("no type "):
@@ -83,15 +127,17 @@ class _Search:
         return True
 
     def _fine(self, read: Callable[..., object], *arguments: Any) -> bool:
-        """Read one part, knowing all definitions and having read none."""
-        names = self._names()
+        return self._reads(self._shells, read, *arguments)
+
+    def _reads(self, names: Names, read: Callable[..., object], *arguments: Any) -> bool:
         try:
             read(names, *arguments)
-            names.complete()
         except SchemaError as error:
             self._note(error)
             return False
         return True
+
+    # Files
 
     def _collect(self, file: Path) -> None:
         try:
@@ -114,6 +160,8 @@ class _Search:
         for part in parts:
             self._collects(collect_protocol, part, place)
 
+    # Protocols
+
     def _read_protocol(self, json: dict[str, Any], place: Place) -> None:
         types, messages = json.get("types"), json.get("messages")
         if not isinstance(types, list):
@@ -128,9 +176,10 @@ class _Search:
         self._fine(read_protocol, head, place)
         namespace = namespace_of(full_name(json, "protocol", "", place))
         for key, one in messages.items():
+            here = place / "messages" / key
             fine = self._fine(read_protocol, head | {"messages": {key: one}}, place)
             if not fine and isinstance(one, dict):
-                self._read_message(one, namespace, place / "messages" / key)
+                self._read_message(one, namespace, here)
 
     def _read_message(self, json: dict[str, Any], namespace: str, place: Place) -> None:
         self._read_fields(json, "request", namespace, place)
@@ -147,6 +196,52 @@ class _Search:
             # In its own place, behind others that are certainly right.
             alone = [{"name": f"_left_out_{at}", "type": "null"} for at in range(index)]
             self._fine(_read_fields, [*alone, one], namespace, place / key, what)
+
+
+class _Shells(Names):
+    """Reads types while knowing the others by their names; looks into them when all are read."""
+
+    def complete(self) -> None:
+        """Put it off."""
+
+    def look_deeply(self, broken: set[str], note: Callable[[SchemaError], object]) -> None:
+        """Do for each part by itself what `Names.complete` does for all.
+
+        Args:
+            broken: Names of the records that could not be read, or use one that could not.
+            note: Takes the problems.
+        """
+
+        def is_sound(of: Type) -> bool:
+            return broken.isdisjoint(record.name for record in records_in(of))
+
+        records = [record for record in self._new if record.name not in broken]
+        arrays = [one for one in self._arrays if is_sound(one[0].items)]
+        defaults = [one for one in self._defaults if is_sound(one[0].type)]
+        self._bodies.clear()
+
+        def complete(
+            new: Sequence[Record] = (),
+            array: Sequence[tuple[Array, Place]] = (),
+            default: Sequence[tuple[Field, Place]] = (),
+        ) -> bool:
+            self._new, self._arrays, self._defaults = list(new), list(array), list(default)
+            try:
+                Names.complete(self)
+            except SchemaError as error:
+                note(error)
+                return False
+            return True
+
+        for record in records:
+            complete(new=[record])
+        for array in arrays:
+            # Of one that holds itself with nothing between it is not known, and was said already.
+            if not isinstance(array[0].items, Record) or array[0].items in self._empty:
+                complete(array=[array])
+        fine = [complete(default=[default]) for default in defaults]
+        if all(fine):
+            complete(default=defaults)  # one may be filled in with itself by way of another
 
 
 def _parts(json: Any) -> list[Any]:
