@@ -231,6 +231,9 @@ class StreamCall(_Entry, ABC):
         wire = self._message.wire
         streamed = wire.streams_request or wire.streams_response
         await self._session.wait_slot(streamed=streamed, size=len(parameters))
+        if self._is_over:  # closed meanwhile by another task, which a call made late can be
+            self._session.slot_freed()
+            return
         self._call_id = self._session.outgoing.call(
             self._message.number,
             parameters,
@@ -343,6 +346,7 @@ class _Sending(StreamCall, trio.abc.SendChannel[Any]):
     """The part of a call that streams its request."""
 
     _sender: ItemSender | ItemCollector
+    _calling = False  # a task waits for a slot, to make the call with its items
 
     def _send_items(self, codec: ItemsCodec | None) -> None:
         assert codec is not None
@@ -368,17 +372,34 @@ class _Sending(StreamCall, trio.abc.SendChannel[Any]):
 
     async def _end_items(self) -> None:
         """END, after the last item; once."""
-        if not self._sender.finished:
-            await self._sender.wait_left()
-        if self._sender.finished:
-            return
         sender = self._sender
         if isinstance(sender, ItemCollector):
-            await self._call(self._parameters + sender.array())
-        else:
-            self._session.outgoing.end(self._call_id)
-            self._session.kick()
+            await self._call_with_items(sender)
+            return
+        if not sender.finished:
+            await sender.wait_left()
+        if sender.finished:
+            return
+        self._session.outgoing.end(self._call_id)
+        self._session.kick()
         sender.finish(trio.ClosedResourceError("the items were ended"))
+
+    async def _call_with_items(self, sender: ItemCollector) -> None:
+        """Make the call, with all items; once. Cancelled, it may be tried again."""
+        await checkpoint()
+        if self._call_id != _NO_CALL or self._is_over:
+            return
+        if self._calling:
+            raise trio.BusyResourceError("another task is already ending the items")
+        sender.finish(trio.ClosedResourceError("the items were ended"))
+        self._calling = True
+        try:
+            await self._call(self._parameters + sender.array())
+        except AvrpcError as error:  # the connection takes no more calls
+            self.on_failure(error)
+            raise
+        finally:
+            self._calling = False
 
 
 class ResponseCall(_Receiving):
@@ -436,7 +457,7 @@ class RequestCall(_Sending):
                 if not self._is_over:
                     await self._wait_for_outcome()
             if scope.cancelled_caught:
-                self._cancel(self._late_error(maybe_executed=True))
+                self._cancel(self._late_error(maybe_executed=self._call_id != _NO_CALL))
         if isinstance(self._outcome, ResultReceived):
             assert self._message.response is not None
             return outcome_value(self._outcome, self._message.response)
@@ -492,7 +513,7 @@ class BothCall(_Sending, _Receiving):
         with trio.CancelScope(deadline=self._deadline) as scope:
             await self._end_items()
         if scope.cancelled_caught:
-            raise self._late_error(maybe_executed=True)
+            raise self._late_error(maybe_executed=self._call_id != _NO_CALL)
         await checkpoint()
 
     async def __aenter__(self) -> Self:

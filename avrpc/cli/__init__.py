@@ -1,8 +1,10 @@
-"""The command line: `avrpc serve`, `describe`, `call` and `demo`.
+"""The command line: `avrpc serve`, `describe`, `call`, `check` and `demo`.
 
     app                  the group of commands; each is imported when it is asked for
-    serve, describe, call, demo        one command each
+    serve, describe, call, check, demo        one command each
     offered, parameters, options       what the words of a command line mean
+    versions, revision   interfaces of a folder, a git revision or a server
+    compared, tables     how two versions of them fit: as data, and as tables
     values               values to JSON and back, by their type
     lines, output        standard input and standard output
     running, failures    how a command ends: signals, exit codes, one line on what went wrong

@@ -14,7 +14,7 @@ from avrpc.cli.running import INTERRUPTED
 from avrpc.schema.parse import suggest
 
 # Each is an attribute of the same name of a module of the same name; the order is that of --help.
-_COMMANDS = ("serve", "describe", "call", "demo")
+_COMMANDS = ("serve", "describe", "call", "check", "demo")
 
 
 class _Commands(click.Group):
@@ -63,18 +63,19 @@ def _without(command: str, module: str | None) -> click.Command:
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 fine, 1 an error that the protocol declares, 2 usage, 3 no connection,"
-    " 4 another failure of the server, 5 deadline, 130 Ctrl-C.",
+    epilog="Exit codes: 0 fine, 1 an error that the protocol declares, or what check finds,"
+    " 2 usage, 3 no connection, 4 another failure of the server, 5 deadline, 130 Ctrl-C.",
 )
 @click.version_option(avrpc.__version__, prog_name="avrpc", message="%(prog)s %(version)s")
 def group() -> None:
-    """RPC whose interface is an Avro protocol: serve it, look at it, call it.
+    """RPC whose interface is an Avro protocol: serve it, look at it, call it, check it.
 
     \b
     Examples:
       avrpc serve server:server --bind tcp://127.0.0.1:7000
       avrpc describe tcp://127.0.0.1:7000
       avrpc call tcp://127.0.0.1:7000 demo.Quotes.last symbol=EURUSD
+      avrpc check schemas --against git:main
     """  # noqa: D301 - for click, which does not wrap what follows it
 
 

@@ -9,10 +9,14 @@ import click
 
 from avrpc import Message, Protocol, connect
 from avrpc.cli import options
+from avrpc.cli.compared import compare_with_server, report
+from avrpc.cli.failures import Usage
 from avrpc.cli.offered import pick_protocol
 from avrpc.cli.output import Output, json_text
 from avrpc.cli.running import run
+from avrpc.cli.tables import show_compared
 from avrpc.cli.values import to_json
+from avrpc.cli.versions import Version, read_protocols
 from avrpc.schema import Parameter
 from avrpc.schema.types import Array, Enum, Field, Fixed, Named, Type
 
@@ -31,19 +35,43 @@ _WIDE = 72  # characters of parameters; more of them stand on a line each
     "--json",
     "as_json",
     is_flag=True,
-    help="Print the protocol's text instead, to be saved as an .avpr file.",
+    help="Print the protocol's text instead, to be saved as an .avpr file; with --with, verdicts.",
 )
-def describe(address: str, protocol: str | None, connect_timeout: float, as_json: bool) -> None:
+@click.option(
+    "--with",
+    "folder",
+    metavar="FOLDER",
+    help="Show instead how the server's protocols fit those of the interface files in FOLDER.",
+)
+def describe(
+    address: str,
+    protocol: str | None,
+    connect_timeout: float,
+    as_json: bool,
+    folder: str | None,
+) -> None:
     """Show the protocols of the server at ADDRESS: messages, types and docs.
 
     All of its protocols are shown, or only PROTOCOL, by its full name or the last part of it; with
     --json only one, the server's first if none is named.
 
+    With --with it connects as a client that has its own version of them, and shows the verdict on
+    every message; --json then prints the same keys as that of avrpc check (docs/check.md).
+
     \b
     Examples:
       avrpc describe tcp://127.0.0.1:7000
       avrpc describe unix:///run/quotes.sock demo.Quotes --json > schemas/quotes.avpr
+      avrpc describe tcp://127.0.0.1:7000 --with schemas
     """  # noqa: D301 - for click, which does not wrap what follows it
+    if folder is not None:
+        own = read_protocols(folder)
+
+        async def negotiate() -> None:
+            await _show_negotiation(address, protocol, connect_timeout, own, as_json=as_json)
+
+        run(negotiate)
+        return
 
     async def show() -> None:
         output = Output()
@@ -67,6 +95,37 @@ def describe(address: str, protocol: str | None, connect_timeout: float, as_json
             click.echo(f"avrpc: it also offers {', '.join(offered[1:])}", err=True)
 
     run(show)
+
+
+async def _show_negotiation(
+    address: str,
+    wanted: str | None,
+    connect_timeout: float,
+    own: Version,
+    *,
+    as_json: bool,
+) -> None:
+    output = Output()
+    async with connect(address, timeout=connect_timeout) as client:
+        offered = client.protocols
+    names = [pick_protocol(wanted, offered)] if wanted else list(offered)
+    common = [name for name in names if name in own.protocols]
+    if not common:
+        raise Usage(f"{own.where} has no protocol of the server's, which offers {', '.join(names)}")
+    found = {}
+    for name in common:
+        async with connect(address, own.protocols[name], timeout=connect_timeout) as client:
+            found[name] = client.negotiation
+    compared = list(compare_with_server([] if wanted else own.protocols, names, found))
+    if as_json:
+        ok = not any(one.breaks for one in compared)
+        made = report(own.where, address, (one.json() for one in compared), ok=ok)
+        await output.put_json(made, pretty=True)
+        return
+    for number, one in enumerate(compared):
+        if number:
+            await output.put_line()
+        await show_compared(one, output, at_server=True)
 
 
 async def _show(protocol: Protocol, output: Output) -> None:

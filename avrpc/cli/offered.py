@@ -11,11 +11,11 @@ from avrpc.schema.parse import suggest
 from avrpc.schema.types import short
 
 
-def pick_protocol(wanted: str, offered: Sequence[str]) -> str:
+def pick_protocol(wanted: str, offered: Sequence[str], whose: str = "the server offers") -> str:
     """Find a protocol by its full name, or by the last part of it where that is enough.
 
     Raises:
-        Usage: The server offers no such protocol, or several.
+        Usage: There is no such protocol, or there are several; ``whose`` begins the sentence.
     """
     if wanted in offered:
         return wanted
@@ -25,7 +25,7 @@ def pick_protocol(wanted: str, offered: Sequence[str]) -> str:
     if found:
         raise Usage(f"{wanted!r} is short for {' and '.join(found)}; use the full name")
     guess = suggest(wanted, [*offered, *map(short, offered)])
-    raise Usage(f"the server offers no protocol {wanted!r}{guess or '; ' + _there_is(offered)}")
+    raise Usage(f"{whose} no protocol {wanted!r}{guess or '; ' + _there_is(offered)}")
 
 
 @asynccontextmanager

@@ -38,13 +38,17 @@ def json_text(value: Any, *, pretty: bool = False) -> str:
 
 
 class Output:
-    """Standard output as it is now."""
+    """Standard output as it is now.
+
+    Attributes:
+        fancy: Whether a person sees it on a terminal that can do colours.
+    """
 
     def __init__(self) -> None:
         self._stream = sys.stdout
         self._fd = _descriptor(self._stream)
         self._may_wait = self._fd is not None
-        self._fancy = (
+        self.fancy = (
             self._stream is not None
             and self._stream.isatty()
             and not os.environ.get("NO_COLOR")
@@ -85,14 +89,18 @@ class Output:
     async def put_json(self, value: Any, *, pretty: bool = False) -> None:
         """Write a JSON value and a newline."""
         text = json_text(value, pretty=pretty)
-        await self.put(f"{_coloured_json(text) if self._fancy else text}\n")
+        await self.put(f"{_coloured_json(text) if self.fancy else text}\n")
 
     async def put_line(self, *spans: str | tuple[str, str]) -> None:
         """Write a line made of plain text and of (text, style for rich)."""
         pairs = [(one, "") if isinstance(one, str) else one for one in spans]
         pairs = [(printable(text), style) for text, style in pairs]
-        text = _coloured(pairs) if self._fancy else "".join(text for text, _ in pairs)
+        text = _coloured(pairs) if self.fancy else "".join(text for text, _ in pairs)
         await self.put(f"{text}\n")
+
+    async def put_drawn(self, drawn: Any) -> None:
+        """Write what rich draws, as wide as the terminal."""
+        await self.put(_rendered(drawn, wraps=True))
 
 
 def _descriptor(stream: Any) -> int | None:
@@ -119,11 +127,11 @@ def _coloured_json(text: str) -> str:
     return _rendered(made)
 
 
-def _rendered(text: Any) -> str:
+def _rendered(text: Any, *, wraps: bool = False) -> str:
     """Give rich's text with the terminal's codes in it."""
     from rich.console import Console
 
-    console = Console(force_terminal=True, highlight=False, soft_wrap=True)
+    console = Console(force_terminal=True, highlight=False, soft_wrap=not wraps)
     with console.capture() as capture:
         console.print(text, end="")
     return capture.get()

@@ -62,9 +62,9 @@ def _misfit(path: str, writer: Type, reader: Type) -> Change:
 
 def _described(of: Type) -> str:
     if isinstance(of, NAMED):
-        size = f" of {of.size} bytes" if isinstance(of, Fixed) else ""
-        logical = f" ({of.logical})" if of.logical else ""
-        return f"the {of.kind} {of.name}{size}{logical}"
+        more = [f"{of.size} byte{'s' * (of.size != 1)}"] if isinstance(of, Fixed) else []
+        more += [str(of.logical)] if of.logical else []
+        return f"the {of.kind} {of.name}" + (f" ({', '.join(more)})" if more else "")
     return str(of)
 
 

@@ -279,7 +279,8 @@ class AgreedMessage(Message):
         own, theirs = self._own.request_items, self._peer.request_type
         if own is None or self._at_client or not self.wire.streams_request:
             return own
-        return self._reading(own, theirs.fields[-1].type)
+        place = f"{self.name}.{self.streamed_parameter}"
+        return self._reading(own, theirs.fields[-1].type, place)
 
     @cached_property
     def response_items(self) -> ItemsCodec | None:
@@ -287,11 +288,11 @@ class AgreedMessage(Message):
         own = self._own.response_items
         if own is None or not self._at_client or not self.wire.streams_response:
             return own
-        return self._reading(own, self._peer.response_type)
+        return self._reading(own, self._peer.response_type, f"{self.name}()")
 
-    def _reading(self, own: ItemsCodec, array: Type) -> ItemsCodec:
+    def _reading(self, own: ItemsCodec, array: Type, place: str) -> ItemsCodec:
         assert isinstance(array, Array)
-        return own.reading(array.items, item_place(own.type, self.name), self._comparison)
+        return own.reading(array.items, item_place(own.type, place), self._comparison)
 
     @cached_property
     def error(self) -> ErrorCodec:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from avrpc.errors import SchemaError
 
@@ -19,6 +19,9 @@ from .text import self_contained
 from .types import NAMED_KINDS, short
 
 _KINDS = {".avdl": "idl", ".avpr": "protocol", ".avsc": "schema"}
+
+# How the names of interface files end.
+ENDINGS = tuple(_KINDS)
 
 
 class UnknownProtocol(KeyError):
@@ -85,7 +88,7 @@ def _load(folder: Path) -> dict[str, Protocol]:
     names = Names()
     protocols: dict[str, File] = {}
     own: dict[str, set[str]] = {}
-    files = _read_all(_files(folder))
+    files = _read_all(interface_files(folder))
     for file in files:
         if not file.is_protocol:
             _collect_types(names, file.json, file.place)
@@ -119,14 +122,17 @@ def _refuse_twice(file: File, known: dict[str, File]) -> None:
     if isinstance(file.json, dict) and "protocol" in file.json:
         name = full_name(file.json, "protocol", "", file.place)
         if name in known:
-            raise (file.place / "protocol").error(
-                f"protocol {name!r} is defined already, in {known[name].place.source}"
-            )
+            raise (file.place / "protocol").error(already_defined(name, known[name].place))
+
+
+def already_defined(name: str, place: Place) -> str:
+    """Say that there is another protocol of a name."""
+    return f"protocol {name!r} is defined already, in {place.source}"
 
 
 def _read_all(paths: list[Path]) -> list[File]:
     """Read files, and those that they import, wherever they are."""
-    files = [_parse(path, _KINDS[path.suffix], _read(path)) for path in paths]
+    files = [read_file(path) for path in paths]
     there = {file.path.resolve(): file for file in reversed(files)}
     for file in files:  # it grows
         for one in file.document.imports if file.document else ():
@@ -147,6 +153,15 @@ def _read_all(paths: list[Path]) -> list[File]:
     return files
 
 
+def read_file(path: Path) -> File:
+    """Read one file of a folder, and nothing that it imports.
+
+    Raises:
+        SchemaError: It can't be read, or is no JSON or IDL.
+    """
+    return _parse(path, _KINDS[path.suffix], _read(path))
+
+
 def _parse(path: Path, kind: str, data: bytes, *, listed: bool = True) -> File:
     source = str(path)
     if kind == "idl":
@@ -156,17 +171,37 @@ def _parse(path: Path, kind: str, data: bytes, *, listed: bool = True) -> File:
 
 
 def _collect_types(names: Names, json: Any, place: Place) -> None:
-    definitions = json if isinstance(json, list) else [json]
-    for index, one in enumerate(definitions):
-        here = place / index if isinstance(json, list) else place
-        if not isinstance(one, dict) or one.get("type") not in NAMED_KINDS:
-            raise here.expected("the definition of a record, error, enum or fixed", one)
-        names.collect(one, "", here)
+    for one, here in definitions(json, place):
+        names.collect(check_definition(one, here), "", here)
 
 
-def _files(folder: Path) -> list[Path]:
-    """List the interface files below a folder, in the same order everywhere."""
+def definitions(json: Any, place: Place) -> Iterator[tuple[Any, Place]]:
+    """Give what stands in a file of types, which is one definition or a list of them."""
+    if isinstance(json, list):
+        for index, one in enumerate(json):
+            yield one, place / index
+    else:
+        yield json, place
+
+
+def check_definition(json: Any, place: Place) -> Any:
+    """Return the JSON of a named type as it is, if it is one."""
+    if not isinstance(json, dict) or json.get("type") not in NAMED_KINDS:
+        raise place.expected("the definition of a record, error, enum or fixed", json)
+    return json
+
+
+def _refuse(error: SchemaError) -> NoReturn:
+    raise error
+
+
+def interface_files(folder: Path, wrong: Callable[[SchemaError], object] = _refuse) -> list[Path]:
+    """List the interface files below a folder, in the same order everywhere.
+
+    What is in the way goes to ``wrong``; where that returns, the others are listed all the same.
+    """
     found: list[Path] = []
+    complete = True
     left, seen = [folder], set()
     while left:
         here = left.pop()
@@ -174,7 +209,9 @@ def _files(folder: Path) -> list[Path]:
             entries = sorted(here.iterdir())
             real = here.resolve()
         except OSError as exc:
-            raise SchemaError(f"can't read the folder: {exc.strerror}", source=str(here)) from exc
+            wrong(SchemaError(f"can't read the folder: {exc.strerror}", source=str(here)))
+            complete = False
+            continue
         if real in seen:
             continue  # a link that leads back
         seen.add(real)
@@ -185,9 +222,9 @@ def _files(folder: Path) -> list[Path]:
                 left.append(entry)
             elif entry.suffix in _KINDS:
                 found.append(entry)
-    if not found:
+    if complete and not found:
         files = ", ".join(_KINDS)
-        raise SchemaError(f"no interface file ({files}) in this folder", source=str(folder))
+        wrong(SchemaError(f"no interface file ({files}) in this folder", source=str(folder)))
     return sorted(found)
 
 

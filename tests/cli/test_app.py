@@ -18,8 +18,14 @@ def commands() -> dict[str, click.Command]:
 def test_commands_are_listed_in_the_order_of_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     text = capsys.readouterr().out
-    places = [text.index(f"\n  {name} ") for name in ("serve", "describe", "call")]
+    text = text[text.index("Commands:") :]
+    places = [text.index(f"\n  {name} ") for name in ("serve", "describe", "call", "check")]
     assert places == sorted(places)
+
+
+def test_the_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    text = capsys.readouterr().out
     assert "avrpc call tcp://127.0.0.1:7000 demo.Quotes.last symbol=EURUSD\n" in text
 
 
@@ -37,7 +43,7 @@ def test_each_command_and_each_of_its_options_has_help(name: str) -> None:
                 assert word in command.help
 
 
-@pytest.mark.parametrize("name", ["serve", "describe", "call"])
+@pytest.mark.parametrize("name", ["serve", "describe", "call", "check"])
 def test_the_help_of_a_command_has_an_example_on_a_line_of_its_own(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,7 +71,7 @@ def test_a_command_whose_module_is_not_there_is_not_listed(
     monkeypatch.setattr(
         app, "find_spec", lambda name: find_spec(name) if "demo" not in name else None
     )
-    assert list(commands()) == ["serve", "describe", "call"]
+    assert list(commands()) == ["serve", "describe", "call", "check"]
     assert group.get_command(click.Context(group), "demo") is None
 
 

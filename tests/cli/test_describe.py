@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
@@ -8,7 +9,8 @@ import avrpc
 from avrpc.cli.describe import _show
 from avrpc.cli.output import Output
 from tests.cli.conftest import Served
-from tests.cli.desk import QUOTES_JSON
+from tests.cli.desk import ADMIN_JSON, QUOTES_JSON
+from tests.cli.versions import OLD, message, write
 
 Cli = Callable[..., Result]
 
@@ -155,3 +157,42 @@ def test_no_server_is_exit_code_3(avrpc_cli: Cli) -> None:
     result = avrpc_cli("describe", "unix:///nonexistent/socket")
     assert result.exit_code == 3
     assert result.stderr.startswith("avrpc: unix:///nonexistent/socket: cannot connect: ")
+
+
+def test_the_negotiation_with_a_folders_version_is_shown(
+    tmp_path: Path, served: Served, avrpc_cli: Cli
+) -> None:
+    admin = ADMIN_JSON | {"messages": ADMIN_JSON["messages"] | {"stop": message()}}  # type: ignore[operator]
+    folder = write(tmp_path / "s", quotes=QUOTES_JSON, admin=admin, shop=OLD)
+    result = avrpc_cli("describe", served.address, "--with", folder)
+    assert (result.exit_code, result.stderr) == (0, "")
+    blocks = result.stdout.split("\n\n")
+    assert blocks[0] == (
+        "protocol demo.Admin\n"
+        "  message  verdict\n"
+        "  reload   same\n"
+        "  stop     missing (breaks)\n"
+        "    the server does not have it"
+    )
+    assert blocks[1].startswith("protocol demo.Quotes\n  message  verdict\n  last     same\n")
+    assert blocks[2] == "protocol demo.Shop: the server does not have it (breaks)\n"
+    result = avrpc_cli("describe", served.address, "Admin", "--with", folder)
+    assert result.stdout == f"{blocks[0]}\n"
+    result = avrpc_cli("describe", served.address, "Admin", "--with", folder, "--json")
+    made = json.loads(result.stdout)
+    assert (made["folder"], made["against"], made["ok"]) == (folder, served.address, False)
+    (admin,) = made["protocols"]
+    assert [one["new_clients"]["verdict"] for one in admin["messages"]] == ["same", "missing"]
+
+
+def test_a_folder_without_a_protocol_of_the_servers_is_exit_code_2(
+    tmp_path: Path, served: Served, avrpc_cli: Cli
+) -> None:
+    folder = write(tmp_path / "s", shop=OLD)
+    result = avrpc_cli("describe", served.address, "--with", folder)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"avrpc: {folder} has no protocol of the server's, which offers demo.Quotes, demo.Admin\n"
+    )
+    result = avrpc_cli("describe", served.address, "--with", "nowhere")
+    assert (result.exit_code, result.stderr) == (2, "avrpc: nowhere: no such folder\n")

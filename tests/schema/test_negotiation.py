@@ -1,0 +1,271 @@
+"""Verdicts on messages, what they say in words, and the codecs that follow from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from avrpc.errors import DeclaredError, InvalidValue
+from avrpc.schema.compat import Verdict
+from avrpc.schema.negotiation import AgreedMessage, MessageFit, Negotiation
+from tests.schema.build import LIST, linked
+from tests.schema.evolutions import (
+    EVOLUTIONS,
+    INCOMPATIBLE,
+    PARTIAL,
+    RESOLVABLE,
+    SAME,
+    Evolution,
+    array,
+    enum,
+    record,
+)
+from tests.schema.message_evolutions import (
+    GONE,
+    MESSAGE_EVOLUTIONS,
+    MessageEvolution,
+    message,
+    streamed,
+    version,
+)
+
+ROWS = pytest.mark.parametrize("row", MESSAGE_EVOLUTIONS, ids=lambda row: row.name)
+TYPES = pytest.mark.parametrize("row", EVOLUTIONS, ids=lambda row: row.name)
+
+A_MESSAGE = message(("a", "int"), response="int")
+
+
+def negotiation(row: MessageEvolution) -> Negotiation:
+    return Negotiation(version(row.client), version(row.server))
+
+
+@ROWS
+def test_message_gets_the_verdict_of_its_row(row: MessageEvolution) -> None:
+    found = negotiation(row)
+    fit = found["m"]
+    assert (fit.verdict, fit.wire) == (row.verdict, row.wire)
+    assert tuple(fit.changes()) == row.changes
+    assert found.verdict is row.verdict
+    assert fit.callable is (row.verdict < INCOMPATIBLE)
+
+
+@TYPES
+@pytest.mark.parametrize("part", ["request", "response"])
+def test_part_of_a_message_gets_the_verdict_of_its_type(row: Evolution, part: str) -> None:
+    if part == "request":
+        ends = message(("it", row.writer)), message(("it", row.reader))
+    else:
+        ends = message(response=row.reader), message(response=row.writer)
+    fit = Negotiation(*map(version, ends))["m"]
+    assert fit.verdict is row.verdict
+    assert getattr(fit, part).verdict is row.verdict
+    place = f"{part}: {'m.it' if part == 'request' else 'm()'}"
+    told = [f"{part}: {text}" for text in row.changes]
+    told = [text.replace(f"{part}: it", place, 1) for text in told]
+    assert list(fit.changes()) == told
+
+
+@TYPES
+def test_error_whose_fields_do_not_fit_only_makes_the_message_partial(row: Evolution) -> None:
+    server = message(errors=[record(("it", row.writer), name="Fault", kind="error")])
+    client = message(errors=[record(("it", row.reader), name="Fault", kind="error")])
+    fit = Negotiation(version(client), version(server))["m"]
+    assert fit.verdict is fit.errors.verdict is min(row.verdict, PARTIAL)
+    assert fit.request.verdict is fit.response.verdict is SAME
+
+
+@ROWS
+def test_verdict_is_that_of_the_worst_part(row: MessageEvolution) -> None:
+    fit = negotiation(row)["m"]
+    assert fit.verdict is max(fit.request.verdict, fit.response.verdict, fit.errors.verdict)
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "reason"),
+    [
+        (A_MESSAGE, A_MESSAGE, ""),
+        (A_MESSAGE, None, "the server has no such message"),
+        (A_MESSAGE, message(("a", "long"), response="int"), ""),
+        (
+            message(response=enum("A"), errors=[]),
+            message(response=enum("A B"), errors=[GONE]),
+            "m(): the reader has no B: such a value does not arrive",
+        ),
+        (
+            message(response="string", errors=[]),
+            message(response="int", errors=[GONE]),
+            "m(): expected string, the writer has int",
+        ),
+        (
+            message(errors=[]),
+            message(errors=[GONE]),
+            "m() error: Gone is not declared at the client, and arrives as a RemoteError",
+        ),
+    ],
+)
+def test_reason_is_the_worst_of_what_differs(
+    client: dict[str, Any], server: dict[str, Any] | None, reason: str
+) -> None:
+    assert Negotiation(version(client), version(server))["m"].reason == reason
+
+
+def test_negotiation_is_a_table_of_the_clients_messages() -> None:
+    client = version(A_MESSAGE, gone=message(), changed=message(("x", "int")))
+    server = version(A_MESSAGE, fresh=message(), changed=message(("x", "long")))
+    found = Negotiation(client, server)
+    assert list(found) == ["m", "gone", "changed"]
+    assert len(found) == 3
+    assert {name: fit.verdict for name, fit in found.items()} == {
+        "m": SAME,
+        "gone": Verdict.MISSING,
+        "changed": RESOLVABLE,
+    }
+    assert found.only_at_server == ("fresh",)
+    assert found.verdict is Verdict.MISSING
+    assert "fresh" not in found
+    assert repr(found) == "<negotiation of P: missing>"
+    assert all(isinstance(fit, MessageFit) and fit.name == name for name, fit in found.items())
+
+
+def test_protocol_without_messages_fits() -> None:
+    assert Negotiation(version(None), version(A_MESSAGE)).verdict is SAME
+
+
+def test_equal_texts_are_not_looked_at() -> None:
+    row = streamed("both") | {"errors": [GONE]}
+    found = Negotiation(version(row), version(row))
+    assert found["m"].verdict is SAME
+    assert found["m"].wire is found.client.messages["m"].kind
+    assert not found.comparison._levels
+    assert found.at_client("m") is found.client.messages["m"]
+    assert found.at_server("m") is found.server.messages["m"]
+
+
+# -- the messages that are called
+
+
+def test_message_that_is_the_same_is_called_with_its_own_codecs() -> None:
+    client = version(A_MESSAGE, other=message())
+    server = version(A_MESSAGE)
+    found = Negotiation(client, server)
+    assert found.at_client("m") is client.messages["m"]
+    assert found.at_server("m") is server.messages["m"]
+
+
+def test_message_that_differs_gets_its_codecs_once_for_each_end() -> None:
+    client, server = version(streamed("both", "int", "double")), version(streamed("both", "double"))
+    found = Negotiation(client, server)
+    ends = found.at_client("m"), found.at_server("m")
+    assert ends[0] is found.at_client("m")
+    assert ends[1] is found.at_server("m")
+    for end, own in zip(ends, (client, server), strict=True):
+        mine = own.messages["m"]
+        assert isinstance(end, AgreedMessage)
+        assert (end.name, end.kind, end.number) == ("m", mine.kind, mine.number)
+        assert end.parameters is mine.parameters
+        for name in ("request", "request_items", "response_items", "error"):
+            assert getattr(end, name) is getattr(end, name)
+        assert end.response is None
+
+
+def test_each_end_writes_its_own_version() -> None:
+    client, server = version(streamed("both", "int", "double")), version(streamed("both", "double"))
+    found = Negotiation(client, server)
+    here, there = found.at_client("m"), found.at_server("m")
+    assert here.request is client.messages["m"].request
+    assert here.request_items is client.messages["m"].request_items
+    assert there.response_items is server.messages["m"].response_items
+    assert there.error is server.messages["m"].error
+
+
+def test_each_end_reads_what_the_other_writes() -> None:
+    client = version(
+        message(("a", "int"), ("b", "string"), response=record(("x", "long"), ("y", "int", 4)))
+    )
+    server = version(message(("a", "double"), response=record(("x", "int"))))
+    found = Negotiation(client, server)
+    here, there = found.at_client("m"), found.at_server("m")
+    assert here.response
+    assert there.response
+    assert there.request.decode(here.request.encode({"a": 1, "b": "x"})) == {"a": 1.0}
+    assert here.response.decode(there.response.encode({"x": 3})) == {"x": 3, "y": 4}
+
+
+def test_items_are_read_as_the_other_version_wrote_them() -> None:
+    client, server = version(streamed("both", "int", "double")), version(streamed("both", "double"))
+    found = Negotiation(client, server)
+    here, there = found.at_client("m"), found.at_server("m")
+    assert here.request_items
+    assert here.response_items
+    assert there.request_items
+    assert there.response_items
+    data = here.request_items.encode(1) + here.request_items.encode(2)
+    assert repr(there.request_items.decode(data, 2)) == "[1.0, 2.0]"
+    assert repr(here.response_items.decode(there.response_items.encode(5), 1)) == "[5.0]"
+
+
+def test_side_that_only_one_end_streams_is_an_array_to_both() -> None:
+    found = Negotiation(version(streamed("both")), version(streamed("")))
+    here, there = found.at_client("m"), found.at_server("m")
+    assert here.response
+    assert there.response
+    assert here.response.decode(there.response.encode([1, 2])) == [1, 2]
+    assert here.request_items
+    assert there.request_items is None
+    # The client's items, as an array, follow its other parameters.
+    whole = here.request.encode({"tag": "t"}) + b"\x02" + here.request_items.encode(7) + b"\0"
+    assert there.request.decode(whole) == {"tag": "t", "items": [7]}
+    assert here.response_items is found.client.messages["m"].response_items
+
+    found = Negotiation(version(streamed("")), version(streamed("both")))
+    here, there = found.at_client("m"), found.at_server("m")
+    whole = here.request.encode({"tag": "t", "items": [7]})
+    assert there.request.decode(whole) == {"tag": "t", "items": [7]}
+    assert there.request_items is found.server.messages["m"].request_items
+    assert there.response_items is found.server.messages["m"].response_items
+    assert here.response_items is None
+
+
+def test_error_is_read_as_its_own_class() -> None:
+    more = record(("at", "long"), ("why", "string", "?"), name="Gone", kind="error")
+    client, server = version(message(errors=[more])), version(message(errors=[GONE]))
+    found = Negotiation(client, server)
+    sent = found.at_server("m").error.encode(server.errors.Gone(at=3))
+    error = found.at_client("m").error.decode(sent)
+    assert isinstance(error, client.errors.Gone)
+    assert error.fields == {"at": 3, "why": "?"}
+
+
+def test_error_that_is_not_declared_keeps_its_name_and_fields() -> None:
+    client, server = version(message()), version(message(errors=[GONE]))
+    found = Negotiation(client, server)
+    error = found.at_client("m").error.decode(
+        found.at_server("m").error.encode(server.errors.Gone(at=3))
+    )
+    assert not isinstance(error, DeclaredError)
+    assert (error.name, error.fields) == ("Gone", {"at": 3})
+
+
+def test_value_of_a_partial_message_that_does_not_arrive_is_invalid() -> None:
+    client = version(message(("e", array(enum("A B"))), stream="request"))
+    server = version(message(("e", array(enum("A"))), stream="request"))
+    found = Negotiation(client, server)
+    here, there = found.at_client("m"), found.at_server("m")
+    assert here.request_items
+    assert there.request_items
+    assert there.request_items.decode(here.request_items.encode("A"), 1) == ["A"]
+    with pytest.raises(InvalidValue, match=r"^m\.e\[\]: the symbol B is not in this end's"):
+        there.request_items.decode(here.request_items.encode("B"), 1)
+
+
+def test_recursive_types_are_resolved() -> None:
+    other = {**LIST, "fields": [*LIST["fields"], {"name": "n", "type": "int", "default": 1}]}
+    found = Negotiation(version(message(response=other)), version(message(response=LIST)))
+    here, there = found.at_client("m"), found.at_server("m")
+    assert here.response
+    assert there.response
+    assert here.response.decode(there.response.encode(linked(2))) == {
+        "next": {"next": None, "n": 1},
+        "n": 1,
+    }
