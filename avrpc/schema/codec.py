@@ -239,7 +239,7 @@ def _explainer(what: _Read) -> Callable[[Data, int, Exception | None], InvalidVa
             return exc
         except Exception:  # noqa: BLE001, S110 - then the first problem is what there is to tell
             pass
-        return at.wrong(f"cannot be decoded: {quote(str(cause))}")
+        return at.wrong(f"cannot be decoded: {str(cause)[:80]}")
 
     return explain
 
