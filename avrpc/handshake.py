@@ -396,7 +396,7 @@ class ServerHandshake:
         self._offered = offered
         self._limits = limits
         self._texts = texts
-        self._negotiations = negotiations or NegotiationCache()
+        self._negotiations = NegotiationCache() if negotiations is None else negotiations
         self._again = False
 
     def request(self, content: bytes) -> Reply:

@@ -269,7 +269,7 @@ def _explainer(
             return exc
         except Exception:  # noqa: BLE001, S110 - then the first problem is what there is to tell
             pass
-        return at.wrong(f"cannot be decoded: {quote(str(cause))}")
+        return at.wrong(f"cannot be decoded: {str(cause)[:80]}")
 
     return explain
 

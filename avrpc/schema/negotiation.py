@@ -130,7 +130,7 @@ class Negotiation(Mapping[str, MessageFit]):
 
     def _agreed(self, name: str, own: Protocol, peer: Protocol, *, at_client: bool) -> Message:
         fit, message = self._fits[name], own.messages[name]
-        if fit.verdict is Verdict.SAME:
+        if fit.verdict is Verdict.SAME and _same_errors(message, peer.messages[name]):
             return message
         key = name, at_client
         if key not in self._agreed_messages:
@@ -204,6 +204,12 @@ def _wire_kind(client: Kind, server: Kind) -> Kind:
 def _matching_error(error: Record, among: tuple[Record, ...]) -> Record | None:
     exact = [one for one in among if one.name == error.name]
     return next(iter(exact or [one for one in among if same_name(error, one)]), None)
+
+
+def _same_errors(message: Message, other: Message) -> bool:
+    """Whether their errors have the same numbers; which are the same may stand in any order."""
+    names = [[error.name for error in one.error_types] for one in (message, other)]
+    return names[0] == names[1]
 
 
 def _misfit(path: str, text: str) -> Fit:

@@ -12,12 +12,12 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from avrpc.schema import Kind, Protocol
+from avrpc.schema.compat import Verdict
 from tests.schema.evolutions import (
     INCOMPATIBLE,
     PARTIAL,
     RESOLVABLE,
     SAME,
-    Verdict,
     aliased,
     array,
     enum,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from avrpc.errors import InvalidValue
 from avrpc.schema import Branch, Codec, ItemsCodec
+from avrpc.schema.compat import Comparison
 from avrpc.schema.fit import At
 from avrpc.schema.varint import write_long
 from tests.schema.build import (
@@ -299,3 +300,49 @@ def test_what_even_the_second_try_refuses_is_invalid() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("avrpc.schema.codec.fit", lambda *_: {"a": 5})
         assert "can't be encoded" in invalid(made.encode, {"a": 5}).text
+
+
+# -- values of another version (all the rules are in test_resolve.py)
+
+
+OLDER = {"type": "record", "name": "demo.Tick", "fields": [{"name": "price", "type": "int"}]}
+NEWER = {
+    "type": "record",
+    "name": "demo.Tick",
+    "fields": [
+        {"name": "price", "type": "double"},
+        {"name": "venue", "type": "string", "default": "?"},
+    ],
+}
+
+
+def test_reading_codec_gives_values_of_its_own_version() -> None:
+    writer, reader = type_of(OLDER), type_of(NEWER)
+    at = At("it")
+    one = Codec(reader, at).reading(writer, at, Comparison())
+    items = ItemsCodec(reader, at).reading(writer, at, Comparison())
+    data = bytes(Codec(writer, at).encode({"price": 1}))
+    expected = {"price": 1.0, "venue": "?"}
+    assert one.decode(data) == expected
+    assert items.decode(data, 1) == [expected]
+    assert items.decode(data * 64, 64) == [expected] * 64
+    for wrong in (data[:-1], data + b"\0"):
+        invalid(one.decode, wrong)
+    assert one.encode(expected) == Codec(reader, at).encode(expected)
+
+
+def test_reading_the_same_version_changes_nothing() -> None:
+    at = At("it")
+    one, items = Codec(type_of(TICK), at), ItemsCodec(type_of(TICK), at)
+    assert one.reading(type_of(TICK), at, Comparison()).decode is one.decode
+    assert items.reading(type_of(TICK), at, Comparison()).decode is items.decode
+
+
+def test_what_only_fastavro_refuses_is_told_in_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise KeyError("odd")
+
+    monkeypatch.setattr("avrpc.schema.codec._read", fail)
+    assert invalid(Codec(type_of("int"), At("it")).decode, b"\x02").text == (
+        "it: cannot be decoded: 'odd'"
+    )

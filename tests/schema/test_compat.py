@@ -9,7 +9,7 @@ import avro.schema
 import pytest
 from hypothesis import given
 
-from avrpc.schema.compat import MAX_CHANGES, MAX_STEPS, Comparison, Verdict
+from avrpc.schema.compat import MAX_CHANGES, MAX_STEPS, Comparison, Verdict, steps_for
 from tests.schema.build import Sample, samples, type_of
 from tests.schema.evolutions import EVOLUTIONS, Evolution, array, enum, map_of, record
 
@@ -126,7 +126,7 @@ def crossed(leaf: str, count: int = 100) -> list[Any]:
 
 
 def test_types_too_large_to_compare_are_incompatible_and_say_so() -> None:
-    comparison = Comparison()
+    comparison = Comparison(max_steps=5_000)
     writer, reader = type_of(crossed("int")), type_of(crossed("string"))
     assert comparison.verdict(writer, reader) is Verdict.INCOMPATIBLE
     assert any(
@@ -135,7 +135,7 @@ def test_types_too_large_to_compare_are_incompatible_and_say_so() -> None:
     )
     # Every step makes or finds one edge; one look may overdraw by what it looks at.
     edges = sum(map(len, comparison._users.values()))
-    assert edges <= MAX_STEPS + 300
+    assert edges <= 5_000 + 300
 
 
 def test_what_was_settled_is_told_after_nothing_is_left() -> None:
@@ -160,9 +160,12 @@ def test_large_honest_protocols_are_within_the_bound() -> None:
         record(*fields, ("next", ["null", names[(index * 7) % 450]]), name=name)
         for index, name in enumerate(names)
     ]
-    comparison = Comparison()
+    size = len(json.dumps(make))
+    allowed = steps_for(size, size)
+    comparison = Comparison(max_steps=allowed)
     assert comparison.verdict(type_of(make), type_of(make)) is Verdict.SAME
-    assert comparison._left > MAX_STEPS // 3
+    assert comparison._left > allowed // 4
+    assert steps_for(1 << 30) == MAX_STEPS
 
 
 def test_changes_end_after_many() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from avrpc.errors import DeclaredError, InvalidValue
 from avrpc.schema.compat import Verdict
-from avrpc.schema.negotiation import AgreedMessage, MessageFit, Negotiation
+from avrpc.schema.negotiation import AgreedMessage, Negotiation
 from tests.schema.build import LIST, linked
 from tests.schema.evolutions import (
     EVOLUTIONS,
@@ -23,6 +23,7 @@ from tests.schema.evolutions import (
 )
 from tests.schema.message_evolutions import (
     GONE,
+    LOST,
     MESSAGE_EVOLUTIONS,
     MessageEvolution,
     message,
@@ -125,7 +126,7 @@ def test_negotiation_is_a_table_of_the_clients_messages() -> None:
     assert found.verdict is Verdict.MISSING
     assert "fresh" not in found
     assert repr(found) == "<negotiation of P: missing>"
-    assert all(isinstance(fit, MessageFit) and fit.name == name for name, fit in found.items())
+    assert [fit.name for fit in found.values()] == list(found)
 
 
 def test_protocol_without_messages_fits() -> None:
@@ -235,6 +236,14 @@ def test_error_is_read_as_its_own_class() -> None:
     error = found.at_client("m").error.decode(sent)
     assert isinstance(error, client.errors.Gone)
     assert error.fields == {"at": 3, "why": "?"}
+
+
+def test_errors_are_told_apart_by_name_and_not_by_their_place() -> None:
+    client, server = version(message(errors=[LOST, GONE])), version(message(errors=[GONE]))
+    found = Negotiation(client, server)
+    assert found["m"].verdict is SAME
+    sent = found.at_server("m").error.encode(server.errors.Gone(at=3))
+    assert isinstance(found.at_client("m").error.decode(sent), client.errors.Gone)
 
 
 def test_error_that_is_not_declared_keeps_its_name_and_fields() -> None:
