@@ -710,7 +710,8 @@ def test_call_after_the_clients_goaway_is_a_violation() -> None:
     server = native(Role.SERVER)
     server.receive_data(frame(Kind.CALL, 1, UNARY))
     server.receive_data(frame(Kind.GOAWAY, 1, 0, "bye"))
-    assert "after the client's GOAWAY" in violation(server.receive_data(frame(Kind.CALL, 2, UNARY))).text
+    events = server.receive_data(frame(Kind.CALL, 2, UNARY))
+    assert "after the client's GOAWAY" in violation(events).text
 
 
 def test_budget_is_shared_and_one_value_too_much_is_dropped() -> None:
