@@ -261,7 +261,7 @@ class Comparison:
     # In words
 
     def changes(self, writer: Type, reader: Type, path: str) -> Iterator[Change]:
-        """What differs, place by place; each pair of records is told once, and at most 200 things."""
+        """What differs, place by place; each pair of types is told once, and at most 200 things."""
         seen: set[Pair] = set()
         left = [(path, (writer, reader), False)]
         told = 0
@@ -269,7 +269,7 @@ class Comparison:
             where, pair, beside = left.pop()
             if pair in seen or self.verdict(*pair) is Verdict.SAME:
                 continue
-            if isinstance(pair[0], Record):  # only through records do types contain themselves
+            if not isinstance(pair[0], Primitive):  # which stand for themselves in every place
                 seen.add(pair)
             for change in own_changes(where, *pair, self._looks[pair]):
                 told += 1
