@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +11,12 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock, assert_checkpoints, wait_all_tasks_blocked
+from trio.testing import (
+    MockClock,
+    assert_checkpoints,
+    memory_stream_pair,
+    wait_all_tasks_blocked,
+)
 
 import avrpc
 from avrpc.client import Client, UnaryMessage
@@ -497,3 +503,44 @@ async def test_connect_over_sockets(nursery: trio.Nursery, tmp_path: Any) -> Non
         with pytest.raises(avrpc.ConnectFailed, match="cannot connect"):
             async with avrpc.connect(address, DESK):
                 pass
+
+
+async def test_message_that_the_server_lacks_or_has_otherwise_can_not_be_called() -> None:
+    def version(**messages: str) -> avrpc.Protocol:
+        made = {name: {"request": [], "response": response} for name, response in messages.items()}
+        return avrpc.Protocol.parse(json.dumps({"protocol": "Small", "messages": made}))
+
+    async def answer() -> int:
+        return 7
+
+    server = avrpc.Server({version(a="int", b="int"): {"a": answer, "b": answer}})
+    mine = version(a="int", b="string", c="null")
+    async with open_pair(server, mine) as client:
+        assert await client.a() == 7
+        assert [str(fit.verdict) for fit in client.negotiation.values()] == [
+            "same",
+            "incompatible",
+            "missing",
+        ]
+        with pytest.raises(avrpc.IncompatibleMessage, match="expected string, the writer has int"):
+            client.b.using(timeout=1)()
+        with pytest.raises(avrpc.UnknownMessage, match="no such message"):
+            client.c()
+
+
+@pytest.mark.parametrize("require", ["all", "strict"])
+async def test_server_that_does_not_fit_is_refused_where_that_is_asked_for(require: Any) -> None:
+    def version(response: str) -> avrpc.Protocol:
+        made = {"a": {"request": [], "response": response}}
+        return avrpc.Protocol.parse(json.dumps({"protocol": "Small", "messages": made}))
+
+    async def answer() -> int:
+        return 7
+
+    ours, theirs = memory_stream_pair()
+    server = avrpc.Server({version("int"): {"a": answer}})
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve_stream, theirs)
+        with pytest.raises(avrpc.IncompatibleProtocol, match="1 of 1 messages"):
+            async with avrpc.connect_stream(ours, version("string"), require=require):
+                raise AssertionError("not connected")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncGenerator
 from functools import partial
@@ -621,3 +622,68 @@ def test_time_left_is_rounded_up_and_zero_only_when_the_time_is_up() -> None:
         assert time_left(now) == time_left(now - 1) == time_left(-float("inf")) == 0
 
     trio.run(main, clock=MockClock())
+
+
+# Towards a server whose version of a message does not stream ...
+
+_ARRAY = {"type": "array", "items": "int"}
+
+
+def _counting(mark: bool) -> avrpc.Protocol:
+    def message(stream: str, request: list[Any], response: Any) -> dict[str, Any]:
+        return {"request": request, "response": response} | ({"stream": stream} if mark else {})
+
+    numbers = [{"name": "numbers", "type": _ARRAY}]
+    messages = {
+        "down": message("response", [{"name": "count", "type": "int"}], _ARRAY),
+        "up": message("request", numbers, "int"),
+        "both": message("both", numbers, _ARRAY),
+    }
+    return avrpc.Protocol.parse(json.dumps({"protocol": "Counting", "messages": messages}))
+
+
+class _Whole:
+    async def down(self, count: int) -> list[int]:
+        return list(range(count))
+
+    async def up(self, numbers: list[int]) -> int:
+        return sum(numbers)
+
+    async def both(self, numbers: list[int]) -> list[int]:
+        return numbers[::-1]
+
+
+async def test_streams_work_towards_a_version_that_does_not_stream() -> None:
+    server = avrpc.Server({_counting(mark=False): _Whole()})
+    async with open_pair(server, _counting(mark=True)) as client:
+        async with client.down(3) as numbers:
+            assert [number async for number in numbers] == [0, 1, 2]
+        async with client.up() as call:
+            for number in (4, 5):
+                await call.send(number)
+            assert await call.result() == 9
+        async with client.both() as call:
+            await call.send(1)
+            await call.send(2)
+            await call.send_eof()
+            await call.send_eof()
+            assert [number async for number in call] == [2, 1]
+        async with client.both() as call:
+            await call.send(1)
+
+
+@pytest.mark.parametrize("kind", ["up", "both"])
+async def test_collected_call_whose_time_is_up_is_not_made(
+    kind: str, autojump_clock: MockClock
+) -> None:
+    server = avrpc.Server({_counting(mark=False): _Whole()})
+    async with (
+        open_pair(server, _counting(mark=True)) as client,
+        client[kind].using(timeout=1)() as call,
+    ):
+        await call.send(1)
+        await trio.sleep(2)
+        with pytest.raises(avrpc.DeadlineExceeded) as late:
+            await (call.result() if kind == "up" else call.send_eof())
+        assert late.value.maybe_executed is False
+        await call.aclose()

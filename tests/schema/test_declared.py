@@ -8,6 +8,7 @@ import pytest
 
 from avrpc.errors import DeclaredError, InvalidValue, RemoteError
 from avrpc.schema import ErrorCodec, Errors
+from avrpc.schema.compat import Comparison
 from avrpc.schema.declared import error_class
 from avrpc.schema.types import Record
 from tests.schema.build import invalid, record_json, type_of
@@ -159,3 +160,20 @@ def test_what_is_no_error_is_invalid(data: bytes, text: str) -> None:
     with pytest.raises(InvalidValue) as caught:
         CODEC.decode(data)
     assert text in str(caught.value)
+
+
+def test_errors_of_another_version_are_read_as_ours_or_by_their_name() -> None:
+    theirs = [error_record(("symbol", "string")), error_record(("n", "int"), name="demo.Other")]
+    misfit = error_record(("symbol", "int"), name="demo.UnknownSymbol")
+    ours = ErrorCodec("last", [UnknownSymbol], [RECORD])
+    sent = ErrorCodec("last", [error_class(one) for one in theirs], theirs)
+    reading = ours.reading(theirs, [RECORD, None], Comparison())
+    known = reading.decode(sent.encode(sent.classes[0](symbol="x")))
+    assert isinstance(known, UnknownSymbol)
+    assert known.fields == {"symbol": "x", "tries": [1]}
+    other = reading.decode(sent.encode(sent.classes[1](n=3)))
+    assert type(other) is RemoteError
+    assert (other.name, other.fields) == ("demo.Other", {"n": 3})
+    unfit = ours.reading([misfit], [RECORD], Comparison())
+    came = unfit.decode(b"\2" + b"\6")
+    assert (type(came), came.fields) == (RemoteError, {"symbol": 3})
