@@ -255,12 +255,16 @@ def _scanner(of: Type, at: At) -> Callable[[bytes, int], int]:
 def _explainer(
     what: _Read, scan: Callable[[bytes, int], int]
 ) -> Callable[[Data, int, Exception | None], InvalidValue]:
+    made: list[tuple[ResolvingPlan, dict[str, Any], bool]] = []
+
     def explain(data: Data, count: int, cause: Exception | None) -> InvalidValue:
         writer, reader, at, comparison = what
         try:
             scan(bytes(data), count)
-            plan = ResolvingPlan(writer, reader, comparison or Comparison())
-            schema, wrapped = fast_schema(writer, plan)
+            if not made:  # once: comparing is dear, and whoever sends rubbish sends more of it
+                plan = ResolvingPlan(writer, reader, comparison or Comparison())
+                made.append((plan, *fast_schema(writer, plan)))
+            plan, schema, wrapped = made[0]
             source = BytesIO(data)
             for _ in range(count):
                 datum = _read(source, schema, None, False, False, "strict", True, True)
