@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,8 @@ from tests.desk import (
     open_raw_server,
     tick,
 )
+from tests.schema.evolutions import array, enum
+from tests.schema.message_evolutions import message, streamed, version
 from tests.wire.pair import count, frame
 
 LAST = DESK.messages["last"]
@@ -592,3 +595,77 @@ def test_time_left_is_rounded_up_and_zero_only_when_the_time_is_up() -> None:
         assert time_left(now) == time_left(now - 1) == time_left(-float("inf")) == 0
 
     trio.run(main, clock=MockClock())
+
+
+# Against a server whose version streams less: the rest is in tests/test_versions.py.
+
+
+@asynccontextmanager
+async def plain_server(*, limits: avrpc.Limits | None = None, **link: Any) -> AsyncIterator[Client]:
+    """A client that streams both ways, and a server whose version streams nothing."""
+
+    async def m(tag: str, items: list[int]) -> list[int]:
+        if tag == "wait":
+            await trio.sleep_forever()
+        return items[::-1]
+
+    server = avrpc.Server({version(streamed("")): {"m": m}}, limits=limits)
+    async with open_pair(server, version(streamed("both")), **link) as client:
+        yield client
+
+
+async def test_items_collected_for_a_call_come_back_one_by_one() -> None:
+    async with plain_server() as client, client.m("t") as call:
+        await call.send(1)
+        await call.send(2)
+        await call.send_eof()
+        await call.send_eof()
+        with pytest.raises(trio.ClosedResourceError):
+            await call.send(3)
+        assert [item async for item in call] == [2, 1]
+
+
+async def test_two_tasks_end_collected_items_once(autojump_clock: MockClock) -> None:
+    async with (
+        plain_server(limits=avrpc.Limits(max_calls=1)) as client,
+        client.m.using(timeout=5)("wait") as first,
+        client.m("t") as second,
+        client.m("t") as third,
+        trio.open_nursery() as nursery,
+    ):
+        await first.send_eof()
+        nursery.start_soon(second.send_eof)
+        nursery.start_soon(third.send_eof)
+        await wait_all_tasks_blocked()
+        with pytest.raises(trio.BusyResourceError):
+            await second.send_eof()
+        await third.aclose()  # while it waits for a slot, so it is never made
+        with pytest.raises(avrpc.DeadlineExceeded):
+            await first.receive()
+        assert [item async for item in second] == []
+        await wait_all_tasks_blocked()
+        assert client._session.calls == {}
+
+
+async def test_collected_call_that_can_not_be_made_ends_for_its_receiver_too() -> None:
+    link = Link()
+    async with plain_server(link=link) as client, client.m("t") as call:
+        link.cut()
+        await wait_all_tasks_blocked()
+        for attempt in (call.send_eof, call.receive):
+            with pytest.raises(avrpc.ConnectionLost):
+                await attempt()
+
+
+async def test_whole_response_that_is_invalid_ends_the_items() -> None:
+    async def m() -> list[str]:
+        return ["A", "B"]
+
+    mine, theirs = (
+        version(message(response=array(enum(symbols)), **mark))
+        for symbols, mark in (("A", {"stream": "response"}), ("A B", {}))
+    )
+    async with open_pair(avrpc.Server({theirs: {"m": m}}), mine) as client, client.m() as call:
+        with pytest.raises(avrpc.InvalidValue) as raised:
+            await call.receive()
+        assert raised.value.maybe_executed is True

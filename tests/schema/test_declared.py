@@ -8,6 +8,7 @@ import pytest
 
 from avrpc.errors import DeclaredError, InvalidValue, RemoteError
 from avrpc.schema import ErrorCodec, Errors
+from avrpc.schema.compat import Comparison
 from avrpc.schema.declared import error_class
 from avrpc.schema.types import Record
 from tests.schema.build import invalid, record_json, type_of
@@ -159,3 +160,35 @@ def test_what_is_no_error_is_invalid(data: bytes, text: str) -> None:
     with pytest.raises(InvalidValue) as caught:
         CODEC.decode(data)
     assert text in str(caught.value)
+
+
+# -- errors of another version
+
+COMPARISON = Comparison()
+
+
+def reading(*pairs: tuple[Record, Record | None]) -> ErrorCodec:
+    """The codec, for another version's errors, each with the one of ours that it is."""
+    return CODEC.reading([one for one, _ in pairs], [mine for _, mine in pairs], COMPARISON)
+
+
+def test_error_of_another_version_arrives_as_our_class() -> None:
+    theirs = error_record(("symbol", "bytes"), ("more", "int"))
+    other = error_class(theirs)
+    sent = ErrorCodec("last", [other], [theirs]).encode(other(symbol=b"x", more=1))
+    codec = reading((theirs, RECORD))
+    error = codec.decode(sent)
+    assert isinstance(error, UnknownSymbol)
+    assert error.fields == {"symbol": "x", "tries": [1]}
+    assert codec.encode(UnknownSymbol(symbol="x")) == CODEC.encode(UnknownSymbol(symbol="x"))
+
+
+@pytest.mark.parametrize("mine", [None, RECORD])
+def test_error_that_is_not_ours_or_does_not_fit_keeps_its_name_and_fields(
+    mine: Record | None,
+) -> None:
+    theirs = error_record(("symbol", "int"))
+    error = reading((theirs, mine)).decode(b"\x02\x0e")
+    assert type(error) is RemoteError
+    assert (error.name, error.fields) == ("demo.UnknownSymbol", {"symbol": 7})
+    assert str(error) == "demo.UnknownSymbol: {'symbol': 7}"
