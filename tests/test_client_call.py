@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,8 @@ from tests.desk import (
     open_raw_server,
     tick,
 )
+from tests.schema.evolutions import array, enum
+from tests.schema.message_evolutions import message, streamed, version
 from tests.wire.pair import count, frame
 
 LAST = DESK.messages["last"]
@@ -624,66 +627,75 @@ def test_time_left_is_rounded_up_and_zero_only_when_the_time_is_up() -> None:
     trio.run(main, clock=MockClock())
 
 
-# Towards a server whose version of a message does not stream ...
-
-_ARRAY = {"type": "array", "items": "int"}
+# Against a server whose version streams less: the rest is in tests/test_versions.py.
 
 
-def _counting(mark: bool) -> avrpc.Protocol:
-    def message(stream: str, request: list[Any], response: Any) -> dict[str, Any]:
-        return {"request": request, "response": response} | ({"stream": stream} if mark else {})
+@asynccontextmanager
+async def plain_server(*, limits: avrpc.Limits | None = None, **link: Any) -> AsyncIterator[Client]:
+    """A client that streams both ways, and a server whose version streams nothing."""
 
-    numbers = [{"name": "numbers", "type": _ARRAY}]
-    messages = {
-        "down": message("response", [{"name": "count", "type": "int"}], _ARRAY),
-        "up": message("request", numbers, "int"),
-        "both": message("both", numbers, _ARRAY),
-    }
-    return avrpc.Protocol.parse(json.dumps({"protocol": "Counting", "messages": messages}))
+    async def m(tag: str, items: list[int]) -> list[int]:
+        if tag == "wait":
+            await trio.sleep_forever()
+        return items[::-1]
 
-
-class _Whole:
-    async def down(self, count: int) -> list[int]:
-        return list(range(count))
-
-    async def up(self, numbers: list[int]) -> int:
-        return sum(numbers)
-
-    async def both(self, numbers: list[int]) -> list[int]:
-        return numbers[::-1]
+    server = avrpc.Server({version(streamed("")): {"m": m}}, limits=limits)
+    async with open_pair(server, version(streamed("both")), **link) as client:
+        yield client
 
 
-async def test_streams_work_towards_a_version_that_does_not_stream() -> None:
-    server = avrpc.Server({_counting(mark=False): _Whole()})
-    async with open_pair(server, _counting(mark=True)) as client:
-        async with client.down(3) as numbers:
-            assert [number async for number in numbers] == [0, 1, 2]
-        async with client.up() as call:
-            for number in (4, 5):
-                await call.send(number)
-            assert await call.result() == 9
-        async with client.both() as call:
-            await call.send(1)
-            await call.send(2)
-            await call.send_eof()
-            await call.send_eof()
-            assert [number async for number in call] == [2, 1]
-        async with client.both() as call:
-            await call.send(1)
-
-
-@pytest.mark.parametrize("kind", ["up", "both"])
-async def test_collected_call_whose_time_is_up_is_not_made(
-    kind: str, autojump_clock: MockClock
-) -> None:
-    server = avrpc.Server({_counting(mark=False): _Whole()})
-    async with (
-        open_pair(server, _counting(mark=True)) as client,
-        client[kind].using(timeout=1)() as call,
-    ):
+async def test_items_collected_for_a_call_come_back_one_by_one() -> None:
+    async with plain_server() as client, client.m("t") as call:
         await call.send(1)
-        await trio.sleep(2)
-        with pytest.raises(avrpc.DeadlineExceeded) as late:
-            await (call.result() if kind == "up" else call.send_eof())
-        assert late.value.maybe_executed is False
-        await call.aclose()
+        await call.send(2)
+        await call.send_eof()
+        await call.send_eof()
+        with pytest.raises(trio.ClosedResourceError):
+            await call.send(3)
+        assert [item async for item in call] == [2, 1]
+
+
+async def test_two_tasks_end_collected_items_once(autojump_clock: MockClock) -> None:
+    async with (
+        plain_server(limits=avrpc.Limits(max_calls=1)) as client,
+        client.m.using(timeout=5)("wait") as first,
+        client.m("t") as second,
+        client.m("t") as third,
+        trio.open_nursery() as nursery,
+    ):
+        await first.send_eof()
+        nursery.start_soon(second.send_eof)
+        nursery.start_soon(third.send_eof)
+        await wait_all_tasks_blocked()
+        with pytest.raises(trio.BusyResourceError):
+            await second.send_eof()
+        await third.aclose()  # while it waits for a slot, so it is never made
+        with pytest.raises(avrpc.DeadlineExceeded):
+            await first.receive()
+        assert [item async for item in second] == []
+        await wait_all_tasks_blocked()
+        assert client._session.calls == {}
+
+
+async def test_collected_call_that_can_not_be_made_ends_for_its_receiver_too() -> None:
+    link = Link()
+    async with plain_server(link=link) as client, client.m("t") as call:
+        link.cut()
+        await wait_all_tasks_blocked()
+        for attempt in (call.send_eof, call.receive):
+            with pytest.raises(avrpc.ConnectionLost):
+                await attempt()
+
+
+async def test_whole_response_that_is_invalid_ends_the_items() -> None:
+    async def m() -> list[str]:
+        return ["A", "B"]
+
+    mine, theirs = (
+        version(message(response=array(enum(symbols)), **mark))
+        for symbols, mark in (("A", {"stream": "response"}), ("A B", {}))
+    )
+    async with open_pair(avrpc.Server({theirs: {"m": m}}), mine) as client, client.m() as call:
+        with pytest.raises(avrpc.InvalidValue) as raised:
+            await call.receive()
+        assert raised.value.maybe_executed is True

@@ -162,18 +162,33 @@ def test_what_is_no_error_is_invalid(data: bytes, text: str) -> None:
     assert text in str(caught.value)
 
 
-def test_errors_of_another_version_are_read_as_ours_or_by_their_name() -> None:
-    theirs = [error_record(("symbol", "string")), error_record(("n", "int"), name="demo.Other")]
-    misfit = error_record(("symbol", "int"), name="demo.UnknownSymbol")
-    ours = ErrorCodec("last", [UnknownSymbol], [RECORD])
-    sent = ErrorCodec("last", [error_class(one) for one in theirs], theirs)
-    reading = ours.reading(theirs, [RECORD, None], Comparison())
-    known = reading.decode(sent.encode(sent.classes[0](symbol="x")))
-    assert isinstance(known, UnknownSymbol)
-    assert known.fields == {"symbol": "x", "tries": [1]}
-    other = reading.decode(sent.encode(sent.classes[1](n=3)))
-    assert type(other) is RemoteError
-    assert (other.name, other.fields) == ("demo.Other", {"n": 3})
-    unfit = ours.reading([misfit], [RECORD], Comparison())
-    came = unfit.decode(b"\2" + b"\6")
-    assert (type(came), came.fields) == (RemoteError, {"symbol": 3})
+# -- errors of another version
+
+COMPARISON = Comparison()
+
+
+def reading(*pairs: tuple[Record, Record | None]) -> ErrorCodec:
+    """The codec, for another version's errors, each with the one of ours that it is."""
+    return CODEC.reading([one for one, _ in pairs], [mine for _, mine in pairs], COMPARISON)
+
+
+def test_error_of_another_version_arrives_as_our_class() -> None:
+    theirs = error_record(("symbol", "bytes"), ("more", "int"))
+    other = error_class(theirs)
+    sent = ErrorCodec("last", [other], [theirs]).encode(other(symbol=b"x", more=1))
+    codec = reading((theirs, RECORD))
+    error = codec.decode(sent)
+    assert isinstance(error, UnknownSymbol)
+    assert error.fields == {"symbol": "x", "tries": [1]}
+    assert codec.encode(UnknownSymbol(symbol="x")) == CODEC.encode(UnknownSymbol(symbol="x"))
+
+
+@pytest.mark.parametrize("mine", [None, RECORD])
+def test_error_that_is_not_ours_or_does_not_fit_keeps_its_name_and_fields(
+    mine: Record | None,
+) -> None:
+    theirs = error_record(("symbol", "int"))
+    error = reading((theirs, mine)).decode(b"\x02\x0e")
+    assert type(error) is RemoteError
+    assert (error.name, error.fields) == ("demo.UnknownSymbol", {"symbol": 7})
+    assert str(error) == "demo.UnknownSymbol: {'symbol': 7}"
