@@ -202,4 +202,4 @@ def weigh(root: Type) -> Weight:
 
 
 def _ratio(size: Size) -> float:
-    return size.most_nodes / max(1, size.least_bytes)  # an item alone may take none
+    return size.most_nodes / size.least_bytes
