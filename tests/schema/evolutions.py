@@ -1305,10 +1305,10 @@ EVOLUTIONS = [
     ),
     Evolution(
         "recursive to one that is not",
-        record(("n", ["null", "R"])),
-        record(("n", "null")),
+        record(("n", ["null", "R"]), ("x", "int")),
+        record(("n", "null"), ("x", "int")),
         PARTIAL,
-        {"n": {"n": None}},
+        {"n": {"n": None, "x": 1}, "x": 2},
         Invalid("R.n: a value of R, which this end's version does not take here (at it.n)"),
         ("R.n: the reader has no R: such a value does not arrive",),
         STRICT,
