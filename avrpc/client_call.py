@@ -1,7 +1,7 @@
 """One call at the client: unary and one-way calls, and the three kinds of stream.
 
 A streamed call is an object for ``async with``; entering the block makes the call, leaving it ends
-it. What leaving means depends on what streams (DESIGN section 5, docs/streams.md):
+it. What leaving means depends on what streams (docs/streams.md):
 
 - request only: leaving without an exception does what `RequestCall.result` does;
 - response, or both ways: leaving before the response's end cancels, quietly;

@@ -1,4 +1,4 @@
-"""A call at the client: what it comes to, and what leaving its block means (DESIGN, section 5)."""
+"""A call at the client: what it comes to, and what leaving its block means (docs/streams.md)."""
 
 from __future__ import annotations
 

@@ -645,7 +645,7 @@ def test_protocol_of_the_server_that_is_not_valid_is_told_with_the_place() -> No
         client_end().answer(response(Text('{"protocol": 5}'), "CLIENT"))
 
 
-# Plain Avro RPC: bytes of real peers (notes/avro-rpc.md), buffers joined.
+# Plain Avro RPC: bytes of real peers (Java 1.8.2, avsc 5.7.9), buffers joined.
 
 V1 = bytes.fromhex("c981deac1d18f9339fe055a29b5113b0")
 JAVA_CALL = V1 + b"\0" + V1 + b"\2\0" + b"\0\6add\4\6"

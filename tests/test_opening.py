@@ -380,7 +380,7 @@ async def test_server_answers_by_the_serial_of_each_request(
     ]
 
 
-# Real first packs (notes/avro-rpc.md): a call of Java's in two buffers, a ping of avsc's.
+# Real first packs (Java 1.8.2, avsc 5.7.9): a call of Java's in two buffers, a ping of avsc's.
 JAVA = bytes.fromhex(
     "000000010000000200000028c981deac1d18f9339fe055a29b5113b000c981deac1d18f9339fe055a29b5113b0"
     "0200000661646400000002"

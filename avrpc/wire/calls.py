@@ -23,7 +23,7 @@ from avrpc.wire.states import CallState, Role, next_call_state
 
 @dataclass(frozen=True, slots=True)
 class WireLimits:
-    """What one end accepts, as it announces it in the handshake. DESIGN.md has the reasons.
+    """What one end accepts, as it announces it in the handshake. `avrpc.Limits` has the reasons.
 
     The defaults are PROTOCOL.md's: what counts where a peer announces nothing. It also has the
     range in which each may be announced; the handshake refuses a peer's that is outside of it.

@@ -29,7 +29,7 @@ HELLO_VALUE = {
 
 # A codec, a value, the bytes.
 RECORDS: list[tuple[RecordCodec, dict[str, Any], bytes]] = [
-    (  # Java's, as captured: notes/avro-rpc.md
+    (  # Java's, as captured from Avro 1.8.2
         HANDSHAKE_REQUEST,
         {"clientHash": HASH, "clientProtocol": None, "serverHash": HASH, "meta": {}},
         HASH + b"\0" + HASH + b"\2\0",

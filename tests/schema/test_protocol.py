@@ -96,7 +96,7 @@ MARKET = (
 
 @pytest.mark.parametrize("text", [MARKET, json.dumps(json.loads(MARKET), indent=2)])
 def test_hash_is_the_one_of_java_and_avsc(text: str) -> None:
-    """Captured from both (notes/avro-rpc.md)."""
+    """Captured from both: Java 1.8.2, avsc 5.7.9."""
     assert Protocol.parse(text).md5.hex() == "c981deac1d18f9339fe055a29b5113b0"
 
 
