@@ -11,6 +11,7 @@ from tests.hang import pytest_runtest_protocol  # noqa: F401 - a hook
 from tests.own_coverage import (  # noqa: F401 - hooks
     pytest_addoption,
     pytest_collection_modifyitems,
+    pytest_pyfunc_call,
 )
 
 # A time limit for each example would measure the machine. In CI, `settings()` is derandomised.

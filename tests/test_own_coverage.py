@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from coverage import CoverageData
 
 from tests.own_coverage import modules, own_test_file
 
@@ -91,6 +92,15 @@ def test_module_covered_by_other_tests_only_fails_in_one_line(project: Path) -> 
         "lines never run: 3, 6; with a branch never taken: 2, 4\n"
     ) in output
     assert "1 failed, 4 passed" in output
+
+
+def test_tests_that_are_no_modules_own_are_not_measured(project: Path) -> None:
+    code, output = run(project, "tests", *MEASURED)
+    assert code == 0, output
+    data = CoverageData(str(project / ".coverage"))
+    data.read()
+    files = {context.partition("::")[0] for context in data.measured_contexts()}
+    assert files == {"", "tests/wire/test_signs.py"}
 
 
 def test_module_whose_test_file_is_not_run_is_left_out(project: Path) -> None:
