@@ -36,8 +36,9 @@ from avrpc.errors import (
     UnknownMessage,
 )
 from avrpc.groups import failure_of
-from avrpc.handshake import Agreement, ClientHandshake, ServerMemory
+from avrpc.handshake import Agreement, ClientHandshake
 from avrpc.limits import Limits
+from avrpc.memory import ServerMemory
 from avrpc.opening import open_client
 from avrpc.schema import Kind, Message, Protocol
 from avrpc.schema.compat import Verdict

@@ -17,8 +17,9 @@ import trio
 from avrpc.address import TcpAddress, UnixAddress, parse_address
 from avrpc.groups import failure_of
 from avrpc.handlers import Method, bind_service
-from avrpc.handshake import Agreement, NegotiationCache, ServerHandshake, TextCache
+from avrpc.handshake import Agreement, ServerHandshake
 from avrpc.limits import Limits
+from avrpc.memory import NegotiationCache, TextCache
 from avrpc.opening import Refused, open_server
 from avrpc.schema import Protocol
 from avrpc.schema.negotiation import Negotiation

@@ -9,7 +9,7 @@ import pathlib
 import time
 from collections.abc import Callable
 
-from avrpc.handshake import TextCache
+from avrpc.memory import TextCache
 from avrpc.schema import ItemsCodec, Protocol
 from avrpc.schema.fit import At
 from avrpc.schema.scan import compile_scan

@@ -15,7 +15,8 @@ from trio.testing import wait_all_tasks_blocked
 
 import avrpc
 from avrpc.client import Client
-from avrpc.handshake import ClientHandshake, ServerHandshake, ServerMemory, TextCache
+from avrpc.handshake import ClientHandshake, ServerHandshake
+from avrpc.memory import ServerMemory, TextCache
 from avrpc.opening import open_client, open_server
 from avrpc.session import Session
 from avrpc.testing import Link, open_pair

@@ -9,8 +9,9 @@ import trio
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
 from avrpc.errors import ConnectFailed, ConnectionRefused, NotAvrpc
-from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake, ServerMemory, TextCache
+from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake
 from avrpc.limits import Limits
+from avrpc.memory import ServerMemory, TextCache
 from avrpc.opening import Refused, open_client, open_server
 from avrpc.schema import Protocol
 from avrpc.schema.compat import Verdict

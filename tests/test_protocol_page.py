@@ -28,8 +28,9 @@ import fastavro
 import pytest
 
 from avrpc.errors import ConnectionRefused, NotAvrpc
-from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake, ServerMemory, TextCache
+from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake
 from avrpc.limits import Limits, limits_of_peer
+from avrpc.memory import ServerMemory, TextCache
 from avrpc.schema import Protocol
 from avrpc.wire import (
     CallReceived,

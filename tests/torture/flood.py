@@ -14,7 +14,8 @@ import trio
 
 import avrpc
 from avrpc.client import connect
-from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake, ServerMemory, TextCache
+from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake
+from avrpc.memory import ServerMemory, TextCache
 
 MAX_GROWTH = 32  # MB
 
