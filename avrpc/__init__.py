@@ -18,7 +18,7 @@ A map of the package; imports only go down (tests/test_layering.py):
     call                        streamed items as trio channels
     session                     one connection on trio: the reader, the writer, the calls
     opening, handshake, memory  how a connection begins, and what is remembered of it
-    transport, address, limits  sockets and streams; where; how much
+    transport, listen, address  sockets and streams, at what address;  limits: how much
     wire       schema           the protocol without IO; Avro types, protocols and codecs
     errors, groups              what can go wrong
 """

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import signal
-import socket
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import trio
 
-from avrpc.address import TcpAddress, UnixAddress, parse_address
 from avrpc.groups import failure_of
 from avrpc.handlers import Method, bind_service
 from avrpc.handshake import Agreement, ServerHandshake
 from avrpc.limits import Limits
+from avrpc.listen import Listener, listen
 from avrpc.memory import NegotiationCache, TextCache
 from avrpc.opening import Refused, open_server
 from avrpc.schema import Protocol
@@ -37,10 +33,6 @@ from avrpc.wire import (
 from avrpc.workers import Workers
 
 logger = logging.getLogger("avrpc")
-
-# Accepting fails so while the process or the system is out of something that may come back.
-_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
-_SHORTAGE_PAUSE = 0.1
 
 
 class Server:
@@ -101,11 +93,11 @@ class Server:
         """
         if not addresses:
             raise ValueError("serve() needs at least one address")
-        listeners: list[_Listener] = []
+        listeners: list[Listener] = []
         try:
             for address in addresses:
                 try:
-                    listeners += await _listen(address)
+                    listeners += await listen(address)
                 except OSError as error:
                     problem = error.strerror or str(error)
                     raise OSError(error.errno, problem, address) from error
@@ -117,7 +109,7 @@ class Server:
                 listener.close()
 
     async def _serve(
-        self, listeners: list[_Listener], task_status: trio.TaskStatus[list[str]]
+        self, listeners: list[Listener], task_status: trio.TaskStatus[list[str]]
     ) -> None:
         async with trio.open_nursery() as connections:
             with trio.CancelScope() as accepting:
@@ -205,7 +197,7 @@ class Server:
         while self._connections:
             await self._gone.park()
 
-    async def _accept(self, listener: _Listener, connections: trio.Nursery) -> None:
+    async def _accept(self, listener: Listener, connections: trio.Nursery) -> None:
         while True:
             await self._places.acquire()
             try:
@@ -368,81 +360,3 @@ class _ServerConnection:
     def cut(self) -> None:
         """End the connection now."""
         self._scope.cancel()
-
-
-class _Listener:
-    """A listening socket, and the address by which clients reach it."""
-
-    def __init__(self, sock: trio.socket.SocketType, address: TcpAddress | UnixAddress) -> None:
-        self._socket = sock
-        self._where = address
-        self.address = str(address)
-
-    async def accept(self) -> tuple[socket.socket, str] | None:
-        """The next connection and where it comes from; None if it is gone again.
-
-        Raises:
-            OSError: The socket can't accept any more.
-        """
-        try:
-            accepted, peer = await self._socket.accept()
-        except OSError as error:
-            if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
-                raise
-            if error.errno in _SHORTAGES:
-                logger.error("%s: can't accept: %s", self.address, error)  # noqa: TRY400  # no bug
-                await trio.sleep(_SHORTAGE_PAUSE)
-            return None
-        where = str(TcpAddress(*peer[:2])) if isinstance(self._where, TcpAddress) else self.address
-        return socket.socket(fileno=accepted.detach()), where
-
-    def close(self) -> None:
-        if self._socket.fileno() < 0:
-            return
-        self._socket.close()
-        if isinstance(self._where, UnixAddress):
-            try:
-                Path(self._where.path).unlink()
-            except OSError as error:
-                logger.debug("%s: %s", self.address, error)
-
-
-async def _listen(address: str) -> list[_Listener]:
-    where = parse_address(address)
-    if isinstance(where, UnixAddress):
-        return [await _listen_unix(where)]
-    listeners = await trio.open_tcp_listeners(where.port, host=where.host)
-    bound = []
-    for listener in listeners:
-        host, port = listener.socket.getsockname()[:2]
-        bound.append(_Listener(listener.socket, TcpAddress(host, port)))
-    return bound
-
-
-async def _listen_unix(where: UnixAddress) -> _Listener:
-    _remove_stale(where.path)
-    sock = trio.socket.socket(socket.AF_UNIX)
-    try:
-        await sock.bind(where.path)
-        sock.listen(4096)
-    except BaseException:
-        sock.close()
-        raise
-    return _Listener(sock, where)
-
-
-def _remove_stale(path: str) -> None:
-    """Remove the socket file of a server that is no more: nobody accepts on it."""
-    try:
-        if not stat.S_ISSOCK(Path(path).stat().st_mode):
-            return
-    except OSError:
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.setblocking(False)  # a queue that is full is a sign of life, too
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            Path(path).unlink()
-        except OSError:
-            pass

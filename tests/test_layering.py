@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     ("errors", "groups"),
     ("wire", "schema"),
-    ("address", "limits", "transport", "memory", "handshake", "opening"),
+    ("address", "limits", "transport", "listen", "memory", "handshake", "opening"),
     ("session",),
     ("call", "collect"),
     ("client_call", "client", "handlers", "workers", "server_call", "server"),

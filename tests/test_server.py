@@ -21,7 +21,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 import avrpc
 from avrpc.address import TcpAddress
-from avrpc.server import _Listener
+from avrpc.listen import Listener
 from avrpc.testing import Link, open_pair
 from avrpc.wire import GoawayCode
 from avrpc.wire.frames import Kind
@@ -144,58 +144,6 @@ async def test_server_may_serve_twice(nursery: trio.Nursery) -> None:
     await server.aclose()
 
 
-async def test_stale_socket_file_is_replaced_and_a_live_one_is_not(
-    nursery: trio.Nursery, tmp_path: Path
-) -> None:
-    path = tmp_path / "desk"
-    with socket.socket(socket.AF_UNIX) as stale:
-        stale.bind(str(path))
-    server = desk_server()
-    (address,) = await nursery.start(server.serve, f"unix://{path}")
-    with pytest.raises(OSError, match="in use") as caught:
-        await desk_server().serve(address)
-    assert caught.value.errno == errno.EADDRINUSE
-    async with avrpc.connect(address, DESK) as client:
-        assert await client.last("EURUSD") == tick()
-    await server.aclose()
-
-
-async def test_live_socket_whose_queue_is_full_holds_up_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "desk"
-    with socket.socket(socket.AF_UNIX) as live:
-        live.bind(str(path))
-        live.listen(0)
-        waiting = [socket.socket(socket.AF_UNIX) for _ in range(4)]
-        for one in waiting:
-            one.setblocking(False)
-            try:
-                one.connect(str(path))
-            except BlockingIOError:
-                break
-        with trio.fail_after(5), pytest.raises(OSError, match="in use"):
-            await desk_server().serve(f"unix://{path}")
-        for one in waiting:
-            one.close()
-
-
-async def test_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "desk"
-    path.write_text("mine")
-    with pytest.raises(OSError, match="in use"):
-        await desk_server().serve(f"unix://{path}")
-    assert path.read_text() == "mine"
-
-
-async def test_socket_file_that_is_gone_already_is_no_matter(
-    nursery: trio.Nursery, tmp_path: Path
-) -> None:
-    server = desk_server()
-    path = tmp_path / "desk"
-    await nursery.start(server.serve, f"unix://{path}")
-    path.unlink()
-    await server.aclose()
-
-
 @pytest.mark.parametrize("addresses", [(), ("nonsense",), ("tcp://127.0.0.1:0", "nonsense")])
 async def test_address_that_is_none_is_refused_before_anything_is_served(
     addresses: tuple[str, ...],
@@ -239,7 +187,7 @@ async def test_accept_that_fails_for_now_is_tried_again(
 ) -> None:
     server = desk_server()
     failing = FailingSocket(error, error, error)
-    listener = _Listener(failing, TcpAddress("127.0.0.1", 1))  # type: ignore[arg-type]
+    listener = Listener(failing, TcpAddress("127.0.0.1", 1))  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server._accept, listener, nursery)
         await trio.sleep(1)
@@ -252,7 +200,7 @@ async def test_accept_that_fails_for_now_is_tried_again(
 async def test_accept_that_can_work_no_more_ends_the_server() -> None:
     server = desk_server()
     failing = FailingSocket(errno.EBADF)
-    listener = _Listener(failing, TcpAddress("127.0.0.1", 1))  # type: ignore[arg-type]
+    listener = Listener(failing, TcpAddress("127.0.0.1", 1))  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
         with pytest.raises(OSError, match="Bad file descriptor"):
             await server._accept(listener, nursery)
