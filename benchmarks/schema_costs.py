@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable
 
 from avrpc.memory import TextCache
-from avrpc.schema import ItemsCodec, Protocol
+from avrpc.schema import ItemsCodec, Protocol, Registry
 from avrpc.schema.fit import At
 from avrpc.schema.scan import compile_scan
 
-VITALS = pathlib.Path(__file__).parent.parent / "schemas" / "vitals.avpr"
-BENCH = pathlib.Path(__file__).parent / "bench.avpr"
+HERE = pathlib.Path(__file__).parent
+VITALS = Registry(HERE.parent / "schemas")["avrpc.vitals.Vitals"]
+BENCH = Registry(HERE)["avrpc.bench.Bench"]
 
 
 def best(call: Callable[[], object], rounds: int = 200) -> float:
@@ -30,7 +31,7 @@ def best(call: Callable[[], object], rounds: int = 200) -> float:
 
 def main() -> None:
     """Print the figures."""
-    text = Protocol.parse(VITALS.read_bytes()).text
+    text = VITALS.text
     cache = TextCache()
     cache.learn(text, source="")
     print(f"vitals protocol, {len(text)} bytes")
@@ -38,8 +39,7 @@ def main() -> None:
     print(f"  json.loads alone     {best(lambda: json.loads(text)):8.1f}")
     print(f"  known already        {best(lambda: cache.learn(text, source='')):8.1f}")
     print(f"  its MD5 and SHA-256  {best(lambda: _hashes(text.encode())):8.1f}")
-    types = Protocol.parse(BENCH.read_bytes()).types
-    tick = next(one for name, one in types.items() if name.endswith("Tick"))
+    tick = BENCH.types["avrpc.bench.Tick"]
     items = ItemsCodec(tick, At("Tick"))
     value = {"symbol": "EURUSD", "price": 1.25, "size": 100, "at": 1_700_000_000_000_000}
     frame = bytes(items.encode(value)) * 512

@@ -1,4 +1,4 @@
-"""A server: an object with one method for each message of ../schemas/vitals.avpr."""
+"""A server: an object with one method for each message of ../schemas/vitals.avdl."""
 
 import sys
 from collections.abc import AsyncIterator

@@ -2,7 +2,7 @@
 
 A block counts that begins with its file's name, ``# server.py``. All of them pass
 ``mypy --strict``; the server and the client are run, as two programs, from a folder that has the
-project's schemas/. A block of another language with ``title="schemas/x.avpr"`` in its fence is
+project's schemas/. A block of another language with ``title="schemas/x.avdl"`` in its fence is
 written to that file first.
 """
 

@@ -10,7 +10,7 @@ from avrpc.demo.interface import Vitals, schema_folder
 
 def make(folder: Path) -> Path:
     folder.mkdir(parents=True)
-    (folder / "vitals.avpr").touch()
+    (folder / "vitals.avdl").touch()
     return folder
 
 
@@ -26,7 +26,7 @@ def test_schemas_beside_the_demo_come_first_as_in_a_wheel(tmp_path: Path) -> Non
 
 
 def test_schemas_that_are_nowhere_are_missed_by_name(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no vitals\.avpr in .*demo/schemas or "):
+    with pytest.raises(FileNotFoundError, match=r"no vitals\.avdl in .*demo/schemas or "):
         schema_folder(tmp_path / "avrpc" / "demo")
 
 
