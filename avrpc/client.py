@@ -15,17 +15,14 @@ import trio
 
 from avrpc.address import TcpAddress, parse_address
 from avrpc.client_call import (
-    STREAM_CALLS,
-    BothCall,
     OneWayWait,
-    RequestCall,
-    ResponseCall,
     UnaryWait,
     deadline_after,
     outcome_error,
     outcome_value,
     time_left,
 )
+from avrpc.client_stream import STREAM_CALLS, BothCall, RequestCall, ResponseCall
 from avrpc.errors import (
     ConnectFailed,
     ConnectTimeout,

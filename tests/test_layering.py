@@ -21,7 +21,7 @@ LAYERS = (
     ("address", "limits", "transport", "listen", "memory", "handshake", "opening"),
     ("session",),
     ("call", "collect"),
-    ("client_call", "client", "handlers", "workers", "server_call", "server"),
+    ("client_call", "client_stream", "client", "handlers", "workers", "server_call", "server"),
     ("avrpc",),
     ("testing",),
     ("demo",),
