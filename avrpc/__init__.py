@@ -13,9 +13,9 @@
 A map of the package; imports only go down (tests/test_layering.py):
 
     cli, demo, testing          what is built with all below
-    client     server           connect, and Server
-    client_call  server_call    one call, at either end;  client_stream: a streamed one
-                 handlers       a service's methods
+    client         server       connect, and Server
+    client_message handlers     messages: what a client calls, what a service answers with
+    client_call    server_call  one call, at either end;  client_stream: a streamed one
     call                        streamed items as trio channels
     session                     one connection on trio: the reader, the writer, the calls
     opening, handshake, memory  how a connection begins, and what is remembered of it

@@ -21,7 +21,10 @@ LAYERS = (
     ("address", "limits", "transport", "listen", "memory", "handshake", "opening"),
     ("session",),
     ("call", "collect"),
-    ("client_call", "client_stream", "client", "handlers", "workers", "server_call", "server"),
+    (
+        *("client_call", "client_stream", "client_message", "client"),
+        *("handlers", "workers", "server_call", "server"),
+    ),
     ("avrpc",),
     ("testing",),
     ("demo",),

@@ -18,6 +18,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 import avrpc
 from avrpc.client import Client
+from avrpc.client_message import StreamMessage, UnaryMessage
 from avrpc.errors import (
     ConnectionLost,
     DeadlineExceeded,
@@ -369,11 +370,11 @@ async def test_server_refuses_such_a_call_of_a_client_that_makes_it_all_the_same
     server = serving(all_of(STUCK_AT_SERVER), note=lambda _: note("m"))
     async with open_pair(server, mine) as client:
         for name in ("gone", "broken"):
-            bound = avrpc.client.UnaryMessage(client._session, mine.messages[name])
+            bound = UnaryMessage(client._session, mine.messages[name])
             with pytest.raises(UnknownMessage, match="has no such message, or another") as raised:
                 await bound(*([] if name == "gone" else ["x"]))
             assert raised.value.maybe_executed is False
-        torn = avrpc.client.StreamMessage(client._session, mine.messages["torn"])
+        torn = StreamMessage(client._session, mine.messages["torn"])
         async with torn("t") as stream:
             with pytest.raises(UnknownMessage):
                 while True:
