@@ -117,6 +117,7 @@ class Session:
         self._accept = accept
         self._flushed = ParkingLot()  # waits until nothing is left to send
         self._writer: Task | None = None  # while it has nothing to do
+        self._waiting_to_send = False  # the writer, for the transport to take more
         self._gathered = 0  # calls to `kick` since the last send
         self._burst = _BURST if connection.role is Role.SERVER else sys.maxsize
         self._reading = trio.CancelScope()
@@ -211,9 +212,12 @@ class Session:
                 await wait_task_rescheduled(self._stop_writer)
                 continue
             try:
+                self._gathered = 0
                 transport.send_now(data)
                 if data:
+                    self._waiting_to_send = True
                     await transport.wait_send(data)
+                    self._waiting_to_send = False
                 elif outgoing.leaving:
                     await trio.lowlevel.checkpoint()  # megabytes to come: let others have a turn
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
@@ -252,8 +256,8 @@ class Session:
 
     def kick(self) -> None:
         """Have what is queued sent: on the spot if this call is alone, else with some others'."""
-        if self._writer is None:
-            return  # it is at work, and looks again before it stops
+        if self._waiting_to_send or self._mute:
+            return  # the writer looks again before it stops, or has ended
         self._gathered += 1
         if len(self.calls) <= 1 or self._gathered >= self._burst:
             self._gathered = 0
@@ -272,7 +276,6 @@ class Session:
         writer = self._writer
         if writer is not None:
             self._writer = None
-            self._gathered = 0
             reschedule(writer)
 
     async def wait_room(self) -> None:

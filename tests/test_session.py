@@ -354,6 +354,31 @@ async def test_send_on_the_spot_that_fails_ends_the_connection(nursery: trio.Nur
     await server.aclose()
 
 
+async def test_server_sends_answers_while_it_works_off_the_other_calls(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the client can go on meanwhile: else the two take turns, and one of them always waits."""
+    server = desk_server()
+    (address,) = await nursery.start(server.serve, "tcp://127.0.0.1:0")
+    async with avrpc.connect(address, DESK) as client:
+        await client.last("EURUSD")
+        (connection,) = server._connections
+        assert connection._session is not None
+        transport = connection._session.transport
+        sent: list[int] = []
+
+        def send_now(data: bytearray) -> None:
+            sent.append(len(data))
+            SocketTransport.send_now(transport, data)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(transport, "send_now", send_now)
+        async with trio.open_nursery() as calls:
+            for _ in range(64):
+                calls.start_soon(client.last, "EURUSD")
+        assert max(sent) < sum(sent) / 7
+    await server.aclose()
+
+
 async def test_failure_while_events_are_told_is_logged_and_ends_the_connection(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
