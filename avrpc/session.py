@@ -64,9 +64,9 @@ logger = logging.getLogger("avrpc")
 HIGH_WATER = 256 * 1024
 LOW_WATER = 64 * 1024
 
-# A server has its answers sent after so many. 54k calls a second with 64 in flight, instead of 33k:
-# the client goes on while the server works off the rest.
-_BURST = 8
+# A server has its answers sent after so many: the client goes on while the server works off the
+# rest. 64 in flight: 54k calls a second, 52k with 8, 45k with 32, 27k when all leave together.
+_BURST = 16
 
 # How long a GOAWAY that says why may take to leave, in seconds.
 _LAST_WORDS = 1.0
