@@ -1,6 +1,6 @@
 # Each target makes .venv ready for itself first; nothing else needs to be run before.
 PYTHON ?= python3
-# More words for pytest, such as ARGS="tests/wire -x".
+# More words for pytest, such as ARGS="tests/wire -x", or for the benchmarks, such as ARGS=--help.
 ARGS ?=
 
 PY = .venv/bin/python
@@ -12,7 +12,7 @@ help:
 	@echo "make demo     watch this machine through avrpc, for a few seconds"
 	@echo "make test     lint, types, then all tests   (ARGS=... goes to pytest)"
 	@echo "make torture  hostile schemas, values and handshakes, for half an hour"
-	@echo "make bench    avrpc beside grpc.aio"
+	@echo "make bench    avrpc beside grpc.aio; every figure goes to build/bench.json"
 	@echo "make clean    remove .venv and everything else that was made here"
 	@echo "With another Python: make test PYTHON=python3.13"
 
@@ -34,7 +34,7 @@ torture:
 
 bench:
 	$(SETUP) bench
-	@$(PY) -m benchmarks
+	@$(PY) -m benchmarks --json build/bench.json $(ARGS)
 
 clean:
 	@rm -rf .venv dist build htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

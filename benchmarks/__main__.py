@@ -82,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        say(f"every figure: {options.json}")
     return 1 if any(row.failed for row in rows) else 0
 
 

@@ -9,6 +9,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from benchmarks.workloads import Comparison, Workload
 
@@ -148,12 +149,12 @@ def summarise(
             of = [m for m in measurements if (m.peer, m.workload) == (peer, comparison.of.name)]
             over = [m for m in measurements if (m.peer, m.workload) == (peer, comparison.over.name)]
             if of and over:
-                ratio = per_round(of, over, lambda m: m.cpu_each)
+                ratio = per_round(of, over, attrgetter(comparison.figure))
                 rows.append(
                     Row(
                         workload=comparison.name,
                         peer=peer,
-                        unit="CPU per item",
+                        unit=comparison.unit,
                         ratio=ratio,
                         failed=None if ratio else "not measured in any round",
                     )

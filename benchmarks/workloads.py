@@ -6,6 +6,7 @@ size below 64 and nanoseconds since 1970, which is 25 bytes in Avro and 29 in pr
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,12 @@ UNARY_64 = Workload(
     "unary, 64 in flight", "echo", "calls", (640, 3_840), arguments={"in_flight": 64}, step=64
 )
 WATCH = Workload("streamed response", "watch", "items", (2_000, 22_000))
+WATCH_OLDER = Workload(
+    "streamed response, client a version behind", "watch", "items", None, beside="older"
+)
+WATCH_NEWER = Workload(
+    "streamed response, server a version behind", "watch", "items", None, beside="newer"
+)
 RECORD = Workload("streamed request", "record", "items", (2_000, 22_000))
 CONVERT = Workload("both ways, echo", "convert", "items", (2_000, 12_000))
 BLOB = Workload("1 MiB echo", "blob", "calls", (5, 15), arguments={"size": 1 << 20})
@@ -48,16 +55,28 @@ OTHERS_BESIDE = Workload(
     beside="slow_reader",
 )
 
-WORKLOADS = (UNARY, UNARY_64, WATCH, RECORD, CONVERT, BLOB, OTHERS_ALONE, OTHERS_BESIDE)
+WORKLOADS = (
+    *(UNARY, UNARY_64, WATCH, WATCH_OLDER, WATCH_NEWER),
+    *(RECORD, CONVERT, BLOB, OTHERS_ALONE, OTHERS_BESIDE),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A row that is made of two others: CPU per unit (both ends) of one over that of the other."""
+    """A row that is made of two others: a figure of one over that of the other."""
 
     name: str
     of: Workload
     over: Workload
+    figure: Literal["rate", "cpu_each"]
+    """Of `figures.Measurement`."""
+    unit: str
 
 
-COMPARISONS = (Comparison("slow reader's cost to others", OTHERS_BESIDE, OTHERS_ALONE),)
+COMPARISONS = (
+    Comparison("client a version behind", WATCH_OLDER, WATCH, "rate", "of the equal rate"),
+    Comparison("server a version behind", WATCH_NEWER, WATCH, "rate", "of the equal rate"),
+    Comparison(
+        "slow reader's cost to others", OTHERS_BESIDE, OTHERS_ALONE, "cpu_each", "CPU per item"
+    ),
+)

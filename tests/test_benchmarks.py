@@ -11,6 +11,7 @@ import threading
 
 import pytest
 
+from avrpc.schema.negotiation import Negotiation
 from benchmarks import report
 from benchmarks.client_main import supports
 from benchmarks.figures import (
@@ -24,7 +25,7 @@ from benchmarks.figures import (
     summarise,
 )
 from benchmarks.harness import Child, ChildFailed, measure, take_rounds
-from benchmarks.peers import PeerSpec
+from benchmarks.peers import PeerSpec, avrpc_peer
 from benchmarks.relay import Relay
 from benchmarks.workloads import (
     BLOB,
@@ -33,10 +34,15 @@ from benchmarks.workloads import (
     OTHERS_BESIDE,
     UNARY,
     WATCH,
+    WATCH_NEWER,
+    WATCH_OLDER,
     WORKLOADS,
 )
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+SLOW_READER = next(one for one in COMPARISONS if one.of is OTHERS_BESIDE)
+OLDER = next(one for one in COMPARISONS if one.of is WATCH_OLDER)
 
 
 # --- figures ----------------------------------------------------------------------------------
@@ -132,6 +138,8 @@ ROUNDS = [
     Measurement(1, "avrpc", BLOB.name, failed="the server exited with 1: MemoryError"),
     canned(2, "avrpc", 20, BLOB.name),
     Measurement(1, "grpc.aio", BLOB.name, failed="the client was silent for 40 s"),
+    canned(1, "avrpc", 1_000, WATCH.name),
+    canned(1, "avrpc", 900, WATCH_OLDER.name),
     canned(1, "avrpc", 100, OTHERS_ALONE.name),
     Measurement(1, "avrpc", OTHERS_BESIDE.name, 2_000, 1.0, client_cpu=0.6, server_cpu=0.2),
     Measurement(1, "other", OTHERS_ALONE.name, 2_000, 1.0),
@@ -181,13 +189,20 @@ def test_row_of_which_bytes_could_not_be_counted_says_so() -> None:
 
 def test_slow_reader_is_compared_by_cpu_per_item() -> None:
     # 0.8 s for 2,000 items beside it, 0.375 s for 1,000 without.
-    row = rows()[COMPARISONS[0].name, "avrpc"]
+    row = rows()[SLOW_READER.name, "avrpc"]
     assert row.ratio is not None
     assert row.ratio.median == pytest.approx((0.8 / 2_000) / (0.375 / 1_000))
 
 
+def test_versions_are_compared_by_rate() -> None:
+    row = rows()[OLDER.name, "avrpc"]
+    assert row.ratio is not None
+    assert row.ratio.median == pytest.approx(0.9)
+    assert row.unit == "of the equal rate"
+
+
 def test_comparison_without_cpu_figures_says_that_it_is_missing() -> None:
-    assert rows()[COMPARISONS[0].name, "other"].failed == "not measured in any round"
+    assert rows()[SLOW_READER.name, "other"].failed == "not measured in any round"
 
 
 def test_plain_table_shows_figures_gaps_and_failures() -> None:
@@ -203,7 +218,7 @@ def test_plain_table_shows_figures_gaps_and_failures() -> None:
     (blob,) = [line for line in lines if line.startswith(BLOB.name) and "grpc.aio" in line]
     assert blob.split("  ")[-1] == "failed: the client was silent for 40 s"
     assert "    failed: 1 of 2 rounds: the server exited with 1: MemoryError" in lines
-    (cost,) = [line for line in lines if line.startswith(COMPARISONS[0].name) and "avrpc" in line]
+    (cost,) = [line for line in lines if line.startswith(SLOW_READER.name) and "avrpc" in line]
     assert "1.07 CPU per item" in cost
 
 
@@ -333,6 +348,34 @@ def test_command_measures_avrpc_in_processes_of_its_own(tmp_path: pathlib.Path) 
     # A Tick is 24 bytes at least, each way.
     assert 24 < row["sent"] < 100
     assert 24 < row["received"] < 100
+
+
+def test_clients_of_other_versions_fit_the_server_with_changes() -> None:
+    older = Negotiation(avrpc_peer.Older, avrpc_peer.Bench)["watch"]
+    newer = Negotiation(avrpc_peer.Newer, avrpc_peer.Bench)["watch"]
+    assert [change.kind for change in older.response.changes] == ["dropped"]
+    assert [change.kind for change in newer.response.changes] == ["defaulted"]
+
+
+def test_command_measures_versions_that_differ(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "new" / "bench.json"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks", "--quick"),
+            *("--only", "avrpc: streamed response, ", "--json", str(file)),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"every figure: {file}" in done.stderr
+    document = json.loads(file.read_text(encoding="utf-8"))
+    measured = {(one["peer"], one["workload"]): one["count"] for one in document["rounds"]}
+    assert measured.keys() == {("avrpc", WATCH_OLDER.name), ("avrpc", WATCH_NEWER.name)}
+    assert all(measured.values())
 
 
 def test_command_names_what_there_is_when_nothing_matches() -> None:

@@ -37,6 +37,12 @@ class PeerClient(Protocol):
     async def convert(self, count: int) -> None:
         """Send `count` ticks and receive them, without waiting for one before sending the next."""
 
+    def older(self) -> AbstractAsyncContextManager[None]:
+        """Watch by the version before the server's, whose Tick has a field less."""
+
+    def newer(self) -> AbstractAsyncContextManager[None]:
+        """Watch by the version after the server's, whose Tick has a field more."""
+
     def slow_reader(self) -> AbstractAsyncContextManager[None]:
         """Keep one more streamed response open, of which one item is taken now and then."""
 

@@ -1,11 +1,13 @@
 """avrpc, as its users have it: defaults everywhere, nothing switched off."""
 
 import importlib.metadata
+import json
 import os
 import pathlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import trio
@@ -15,6 +17,22 @@ import avrpc
 T = TypeVar("T")
 
 Bench = avrpc.Registry(pathlib.Path(__file__).resolve().parent.parent)["avrpc.bench.Bench"]
+
+
+def other_version(change: Callable[[list[dict[str, Any]]], object]) -> avrpc.Protocol:
+    """Make a version of Bench of which the fields of a Tick differ."""
+    protocol = json.loads(Bench.text)
+    change(protocol["types"][0]["fields"])
+    return avrpc.Protocol.parse(json.dumps(protocol))
+
+
+# What most new versions bring is a field with a default. Before the server's version there was no
+# `size`; in the next one there will be a `venue`. Each differs at the client alone, so that the
+# server does the same work as for its own version, and the same bytes travel.
+Older = other_version(lambda fields: fields.pop(2))
+Newer = other_version(
+    lambda fields: fields.append({"name": "venue", "type": "string", "default": ""})
+)
 
 SLOW_READER_PAUSE = 0.05
 """Seconds between two items that the slow reader takes: it stays far behind for any sender."""
@@ -84,7 +102,7 @@ def run(address: str, work: Callable[["Client"], Awaitable[T]]) -> T:
 
     async def main() -> T:
         async with avrpc.connect(address, Bench) as client:
-            return await work(Client(client))
+            return await work(Client(client, address))
 
     return trio.run(main)
 
@@ -92,8 +110,10 @@ def run(address: str, work: Callable[["Client"], Awaitable[T]]) -> T:
 class Client:
     """One connection. See `benchmarks.peers.PeerClient`."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, address: str) -> None:
         self._client = client
+        self._address = address
+        self._fields = itemgetter("symbol", "price", "size", "at")
 
     async def echo(self, count: int, in_flight: int = 1) -> list[float]:
         took: list[float] = []
@@ -142,9 +162,10 @@ class Client:
 
     async def _watch(self, count: int) -> None:
         got = 0
+        fields = self._fields
         async with self._client.watch(count) as ticks:
             async for tick in ticks:
-                _ = (tick["symbol"], tick["price"], tick["size"], tick["at"])
+                _ = fields(tick)
                 got += 1
         if got != count:
             raise AssertionError(f"wanted {count} items, got {got}")
@@ -174,6 +195,20 @@ class Client:
                 got += 1
         if got != count:
             raise AssertionError(f"sent {count} items, got {got} back")
+
+    def older(self) -> AbstractAsyncContextManager[None]:
+        return self._as(Older, "symbol", "price", "at")
+
+    def newer(self) -> AbstractAsyncContextManager[None]:
+        return self._as(Newer, "symbol", "price", "size", "at", "venue")
+
+    @asynccontextmanager
+    async def _as(self, version: avrpc.Protocol, *fields: str) -> AsyncIterator[None]:
+        own = self._client, self._fields
+        async with avrpc.connect(self._address, version) as client:
+            self._client, self._fields = client, itemgetter(*fields)
+            yield
+        self._client, self._fields = own
 
     @asynccontextmanager
     async def slow_reader(self) -> AsyncIterator[None]:
