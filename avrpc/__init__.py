@@ -13,7 +13,7 @@
 A map of the package; imports only go down (tests/test_layering.py):
 
     cli, demo, testing          what is built with all below
-    client         server       connect, and Server
+    client         server       connect, and Server;  server_connection: one of its connections
     client_message handlers     messages: what a client calls, what a service answers with
     client_call    server_call  one call, at either end;  client_stream: a streamed one
     call                        streamed items as trio channels

@@ -1,4 +1,4 @@
-"""The server: accepts connections, shakes hands, and starts a task for each call."""
+"""The server: its protocols, where it listens, its connections, and how all of it ends."""
 
 from __future__ import annotations
 
@@ -12,25 +12,15 @@ import trio
 
 from avrpc.groups import failure_of
 from avrpc.handlers import Method, bind_service
-from avrpc.handshake import Agreement, ServerHandshake
+from avrpc.handshake import ServerHandshake
 from avrpc.limits import Limits
 from avrpc.listen import Listener, listen
 from avrpc.memory import NegotiationCache, TextCache
-from avrpc.opening import Refused, open_server
 from avrpc.schema import Protocol
 from avrpc.schema.negotiation import Negotiation
-from avrpc.server_call import ServerCall
-from avrpc.session import Session, lost
+from avrpc.server_connection import ServerConnection
 from avrpc.transport import SocketTransport, StreamTransport, Transport
-from avrpc.wire import (
-    AssemblyBudget,
-    CallReceived,
-    Connection,
-    GoawayCode,
-    Role,
-    StatusCode,
-)
-from avrpc.workers import Workers
+from avrpc.wire import AssemblyBudget, Connection, Role
 
 logger = logging.getLogger("avrpc")
 
@@ -72,9 +62,9 @@ class Server:
         self._negotiations = NegotiationCache()
         self._budget = AssemblyBudget(self.limits.max_assembly_bytes)
         self._places = trio.Semaphore(self.limits.max_connections)
-        self._connections: set[_ServerConnection] = set()
+        self._connections: set[ServerConnection] = set()
         self._listening: set[trio.CancelScope] = set()
-        self._closing = False
+        self.closing = False
         self._gone = trio.lowlevel.ParkingLot()  # waits for connections to end
 
     async def serve(
@@ -114,7 +104,7 @@ class Server:
         async with trio.open_nursery() as connections:
             with trio.CancelScope() as accepting:
                 self._listening.add(accepting)
-                if self._closing:
+                if self.closing:
                     accepting.cancel()
                 task_status.started([listener.address for listener in listeners])
                 async with trio.open_nursery() as nursery:
@@ -175,7 +165,7 @@ class Server:
         ``limits.cancel_timeout`` seconds to end; then their connections are cut. Returns when
         all is closed, and so do `serve` and `run`. Cancelled, it cuts at once.
         """
-        self._closing = True
+        self.closing = True
         for scope in list(self._listening):
             scope.cancel()
         try:
@@ -212,10 +202,10 @@ class Server:
 
     async def _handle(self, transport: Transport) -> None:
         """One connection, from accept to end. What goes wrong in it stays in it."""
-        connection = _ServerConnection(self, transport)
+        connection = ServerConnection(self, transport)
         self._connections.add(connection)
         try:
-            if not self._closing:
+            if not self.closing:
                 await connection.run()
         except Exception:  # one connection never ends the server
             logger.exception("%s: internal error", transport.peer)
@@ -260,103 +250,3 @@ class Server:
     def call_ended(self) -> None:
         """A handler, or the thread of one, has ended."""
         self.running -= 1
-
-
-class _ServerConnection:
-    """One connection of a server."""
-
-    def __init__(self, server: Server, transport: Transport) -> None:
-        self._server = server
-        self._transport = transport
-        self._scope = trio.CancelScope()
-        self._session: Session | None = None
-        self._nursery: trio.Nursery | None = None
-        self._methods: list[Method | None] = []
-        self._workers: Workers
-
-    async def run(self) -> None:
-        with self._scope:
-            opened = await self._open()
-            if opened is not None:
-                await self._serve(*opened)
-
-    async def _open(self) -> tuple[Session, Agreement, list[Any]] | None:
-        server, peer = self._server, self._transport.peer
-        connection = server.connection()
-        try:
-            with trio.fail_after(server.limits.handshake_timeout):
-                agreement, events = await open_server(
-                    self._transport, connection, server.handshake(), server.limits
-                )
-        except Refused as refused:
-            logger.warning("%s: refused: %.300s", peer, str(refused).encode("unicode_escape"))
-        except trio.TooSlowError:
-            logger.warning("%s: no handshake in %s s", peer, server.limits.handshake_timeout)
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            logger.debug("%s: %s", peer, error)
-        else:
-            return Session(self._transport, connection, self._accept), agreement, events
-        return None
-
-    async def _serve(self, session: Session, agreement: Agreement, events: list[Any]) -> None:
-        self._session = session
-        self._methods = self._server.methods(agreement.negotiation)
-        if self._server._closing:  # noqa: SLF001  # it began to close during the handshake
-            self.start_drain()
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            self._workers = Workers(nursery)
-            await session.run(events)
-            nursery.cancel_scope.cancel()
-
-    def _accept(self, event: CallReceived) -> None:
-        """A call came: start its handler."""
-        session = self._session
-        assert session is not None
-        method = self._methods[event.number]
-        if method is None:
-            text = "the server's version of the protocol has no such message, or another"
-            session.outgoing.status(event.call_id, StatusCode.UNIMPLEMENTED, text, started=False)
-            return
-        if not self._server.call_began():
-            text = f"{self._server.running} handlers run already (Limits.max_running_handlers)"
-            session.outgoing.status(
-                event.call_id, StatusCode.RESOURCE_EXHAUSTED, text, started=False
-            )
-            return
-        call = ServerCall(self._server, session, method, event)
-        session.add(event.call_id, call)
-        self._workers.start(call)
-
-    # Closing, step by step ...
-
-    def start_drain(self) -> None:
-        """Take no more calls, and close when those that run have ended."""
-        if self._session is None or self._nursery is None:
-            self._scope.cancel()  # it has not shaken hands
-        elif self._session.ended is None:
-            self._session.connection.goaway(GoawayCode.SHUTDOWN, "the server is shutting down")
-            self._session.wake()
-            self._nursery.start_soon(self._drain, self._session)
-
-    async def _drain(self, session: Session) -> None:
-        await session.wait_idle()
-        try:
-            await session.flush()
-            await self._transport.send_eof()
-            # The client's end: it has read what we sent, and closing loses none of it.
-            await trio.sleep(self._server.limits.close_timeout)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
-        session.end(lost("the server was closed"))
-
-    def cancel_calls(self) -> None:
-        """End the handlers that still run."""
-        if self._session is not None:
-            for call in list(self._session.calls.values()):
-                assert isinstance(call, ServerCall)
-                call.cancel(StatusCode.UNAVAILABLE, "the server is shutting down")
-
-    def cut(self) -> None:
-        """End the connection now."""
-        self._scope.cancel()

@@ -343,3 +343,51 @@ async def open_raw_client(server: avrpc.Server, link: Link | None = None) -> Asy
         await open_client(transport, connection, handshake, limits)
         yield RawPeer(link.client)
         await link.client.aclose()
+
+
+async def talk(server: avrpc.Server, data: bytes, *, end: bool = False) -> bytes:
+    """What a server answers to some bytes, until it hangs up."""
+    link = Link()
+    received = b""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve_stream, link.server)
+        await link.client.send_all(data)
+        if end:
+            await link.client.send_eof()
+        while more := await link.client.receive_some():
+            received += more
+    return received
+
+
+class SlowDesk:
+    """A service whose calls take a while."""
+
+    def __init__(self, seconds: float, note: Note) -> None:
+        self.seconds = seconds
+        self.note = note
+
+    async def _work(self) -> None:
+        try:
+            await trio.sleep(self.seconds)
+        except trio.Cancelled:
+            self.note("cancelled")
+            raise
+        self.note("done")
+
+    async def last(self, symbol: str, depth: int) -> Any:
+        await self._work()
+        return tick()
+
+    async def watch(self, symbol: str, count: int) -> AsyncGenerator[Any]:
+        yield tick()
+        await self._work()
+        yield tick()
+
+    async def push(self, blobs: Any) -> int:
+        total = sum([len(one) async for one in blobs])
+        await self._work()
+        return total
+
+    def server(self, **limits: float) -> avrpc.Server:
+        handlers: dict[str, Any] = {"last": self.last, "watch": self.watch, "push": self.push}
+        return desk_server(limits=avrpc.Limits(**limits), **handlers)  # type: ignore[arg-type]

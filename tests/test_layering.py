@@ -23,7 +23,7 @@ LAYERS = (
     ("call", "collect"),
     (
         *("client_call", "client_stream", "client_message", "client"),
-        *("handlers", "workers", "server_call", "server"),
+        *("handlers", "workers", "server_call", "server_connection", "server"),
     ),
     ("avrpc",),
     ("testing",),

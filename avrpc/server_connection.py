@@ -1,0 +1,154 @@
+"""One connection of a server: the handshake, its calls, and how it ends."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Protocol
+
+import trio
+
+from avrpc.handlers import Method
+from avrpc.handshake import Agreement, ServerHandshake
+from avrpc.limits import Limits
+from avrpc.opening import Refused, open_server
+from avrpc.schema.negotiation import Negotiation
+from avrpc.server_call import Host as CallHost
+from avrpc.server_call import ServerCall
+from avrpc.session import Session, lost
+from avrpc.transport import Transport
+from avrpc.wire import CallReceived, Connection, GoawayCode, StatusCode
+from avrpc.workers import Workers
+
+logger = logging.getLogger("avrpc")
+
+
+class Host(CallHost, Protocol):
+    """What a connection needs of its server.
+
+    Attributes:
+        limits: What this end accepts.
+        running: Handlers that run now.
+        closing: It takes no more connections and calls.
+    """
+
+    limits: Limits
+    running: int
+    closing: bool
+
+    def handshake(self) -> ServerHandshake:
+        """A handshake for one connection."""
+
+    def connection(self) -> Connection:
+        """The rules for one connection."""
+
+    def methods(self, negotiation: Negotiation) -> list[Method | None]:
+        """The handlers by the client's message numbers; None for what can't be called."""
+
+    def call_began(self) -> bool:
+        """Count a handler; False, and not counted, where too many run."""
+
+
+class ServerConnection:
+    """One connection, from accept to its end.
+
+    Args:
+        server: Whose it is.
+        transport: Its bytes. Whoever made it closes it.
+    """
+
+    def __init__(self, server: Host, transport: Transport) -> None:
+        self._server = server
+        self._transport = transport
+        self._scope = trio.CancelScope()
+        self._session: Session | None = None
+        self._nursery: trio.Nursery | None = None
+        self._methods: list[Method | None] = []
+        self._workers: Workers
+
+    async def run(self) -> None:
+        """Shake hands, and serve calls until the connection has ended."""
+        with self._scope:
+            opened = await self._open()
+            if opened is not None:
+                await self._serve(*opened)
+
+    async def _open(self) -> tuple[Session, Agreement, list[Any]] | None:
+        server, peer = self._server, self._transport.peer
+        connection = server.connection()
+        try:
+            with trio.fail_after(server.limits.handshake_timeout):
+                agreement, events = await open_server(
+                    self._transport, connection, server.handshake(), server.limits
+                )
+        except Refused as refused:
+            logger.warning("%s: refused: %.300s", peer, str(refused).encode("unicode_escape"))
+        except trio.TooSlowError:
+            logger.warning("%s: no handshake in %s s", peer, server.limits.handshake_timeout)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            logger.debug("%s: %s", peer, error)
+        else:
+            return Session(self._transport, connection, self._accept), agreement, events
+        return None
+
+    async def _serve(self, session: Session, agreement: Agreement, events: list[Any]) -> None:
+        self._session = session
+        self._methods = self._server.methods(agreement.negotiation)
+        if self._server.closing:  # it began to close during the handshake
+            self.start_drain()
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            self._workers = Workers(nursery)
+            await session.run(events)
+            nursery.cancel_scope.cancel()
+
+    def _accept(self, event: CallReceived) -> None:
+        """A call came: start its handler."""
+        session = self._session
+        assert session is not None
+        method = self._methods[event.number]
+        if method is None:
+            text = "the server's version of the protocol has no such message, or another"
+            session.outgoing.status(event.call_id, StatusCode.UNIMPLEMENTED, text, started=False)
+            return
+        if not self._server.call_began():
+            text = f"{self._server.running} handlers run already (Limits.max_running_handlers)"
+            session.outgoing.status(
+                event.call_id, StatusCode.RESOURCE_EXHAUSTED, text, started=False
+            )
+            return
+        call = ServerCall(self._server, session, method, event)
+        session.add(event.call_id, call)
+        self._workers.start(call)
+
+    # Closing, step by step ...
+
+    def start_drain(self) -> None:
+        """Take no more calls, and close when those that run have ended."""
+        if self._session is None or self._nursery is None:
+            self._scope.cancel()  # it has not shaken hands
+        elif self._session.ended is None:
+            self._session.connection.goaway(GoawayCode.SHUTDOWN, "the server is shutting down")
+            self._session.wake()
+            self._nursery.start_soon(self._drain, self._session)
+
+    async def _drain(self, session: Session) -> None:
+        await session.wait_idle()
+        try:
+            await session.flush()
+            await self._transport.send_eof()
+            # The client's end: it has read what we sent, and closing loses none of it.
+            await trio.sleep(self._server.limits.close_timeout)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        session.end(lost("the server was closed"))
+
+    def cancel_calls(self) -> None:
+        """End the handlers that still run."""
+        if self._session is not None:
+            for call in list(self._session.calls.values()):
+                assert isinstance(call, ServerCall)
+                call.cancel(StatusCode.UNAVAILABLE, "the server is shutting down")
+
+    def cut(self) -> None:
+        """End the connection now."""
+        self._scope.cancel()
