@@ -11,7 +11,8 @@ SETUP = @"$(PYTHON)" tools/setup_venv.py
 help:
 	@echo "make demo     watch this machine through avrpc, for a few seconds"
 	@echo "make test     lint, types, then all tests   (ARGS=... goes to pytest)"
-	@echo "make torture  hostile schemas, values and handshakes, for half an hour"
+	@echo "make torture  hostile bytes, interfaces, values and peers, for up to an hour; every figure"
+	@echo "              goes to build/torture.json; make torture-flood and so on for a part alone"
 	@echo "make bench    avrpc beside grpc.aio; every figure goes to build/bench.json"
 	@echo "make clean    remove .venv and everything else that was made here"
 	@echo "With another Python: make test PYTHON=python3.13"
@@ -29,8 +30,12 @@ test:
 
 torture:
 	$(SETUP) test
-	@$(PY) -m tests.torture.schemas 10000
-	@$(PY) -m tests.torture.flood 100000 5000
+	@$(PY) -m tests.torture
+
+# ARGS: the part's own arguments.
+torture-%:
+	$(SETUP) test
+	@$(PY) -m tests.torture $* $(ARGS)
 
 bench:
 	$(SETUP) bench

@@ -164,7 +164,7 @@ def test_random_schemas_and_payloads_hurt_nobody() -> None:
         capture_output=True, text=True, check=False, timeout=200,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    assert done.stdout.startswith("500 of ")
+    assert done.stdout.startswith("schemas: schemas 500; ")
 
 
 async def test_a_flood_of_protocols_leaves_memory_flat() -> None:

@@ -1,9 +1,7 @@
-"""A flood of handshakes, each with another protocol: `python -m tests.torture.flood 100000 5000`.
+"""A flood of handshakes, each with another protocol.
 
-The first number is of handshakes in memory, the second of those over sockets.
+The first number given is of handshakes in memory, the second of those over sockets.
 """
-
-# ruff: noqa: T201 - it talks to a person
 
 import json
 import resource
@@ -16,6 +14,7 @@ import avrpc
 from avrpc.client import connect
 from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake
 from avrpc.memory import ServerMemory, TextCache
+from tests.torture.figures import Run
 
 MAX_GROWTH = 32  # MB
 
@@ -69,13 +68,15 @@ async def over_sockets(count: int) -> int:
     return resident() - before
 
 
-def main(count: int, connections: int) -> int:
-    grown = in_memory(count), trio.run(over_sockets, connections)
-    print(
-        f"{count} handshakes in memory: {grown[0]} MB more; {connections} over sockets: {grown[1]}"
-    )
-    return int(max(grown) > MAX_GROWTH)
+def main(count: int = 100_000, connections: int = 5000) -> int:
+    with Run("flood", "in memory") as first:
+        first.add("handshakes", count)
+        first.add("growth", in_memory(count), "MB", at_most=MAX_GROWTH)
+    with Run("flood", "over sockets") as second:
+        second.add("connections", connections)
+        second.add("growth", trio.run(over_sockets, connections), "MB", at_most=MAX_GROWTH)
+    return first.exit_code or second.exit_code
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))
+    sys.exit(main(*map(int, sys.argv[1:])))

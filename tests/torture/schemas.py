@@ -1,10 +1,8 @@
-"""Random schemas that pass the gate, with random payloads: `python -m tests.torture.schemas 10000`.
+"""Random schemas that pass the gate, each with random payloads; 10,000 if not told otherwise.
 
-Prints figures; ends with 1 for any exception but ours. It runs with little memory, so that what
-allocates without bound fails. A crash is seen by whoever started it.
+Any exception but ours ends it. It runs with little memory, so that what allocates without bound
+fails. A crash is seen by whoever started it.
 """
-
-# ruff: noqa: T201 - it talks to a person
 
 import contextlib
 import json
@@ -19,6 +17,7 @@ from avrpc.schema import Protocol
 from avrpc.schema.codec import Codec, ItemsCodec
 from avrpc.schema.fit import At
 from avrpc.schema.varint import write_long
+from tests.torture.figures import Run
 
 PRIMITIVES = ["null", "boolean", "int", "long", "float", "double", "bytes", "string"]
 LOGICAL = [
@@ -29,6 +28,7 @@ LOGICAL = [
     ("bytes", "decimal"),
 ]
 HEADROOM = 512 << 20  # of address space, above what the program has when it begins
+MAX_GROWTH = 64  # MB
 
 
 class Maker:
@@ -96,7 +96,13 @@ def payload(chance: random.Random, last: bytes) -> bytes:
     return bytes(changed)
 
 
-def main(count: int, seed: int) -> int:
+def main(count: int = 10_000, seed: int = 1) -> int:
+    with Run("schemas") as run:
+        torture(run, count, seed)
+    return run.exit_code
+
+
+def torture(run: Run, count: int, seed: int) -> None:
     chance = random.Random(seed)
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()  # noqa: SIM115, PTH123
     resource.setrlimit(resource.RLIMIT_AS, (used + HEADROOM,) * 2)
@@ -131,12 +137,15 @@ def main(count: int, seed: int) -> int:
                 if took > slowest:
                     slowest, worst = took, (text, data)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
-    print(f"{accepted} of {tried} schemas, {20 * accepted} payloads, {values} taken;")
-    print(f"slowest {slowest * 1000:.0f} ms, {grown} MB more than at the start")
-    if slowest > 0.1:
-        print(f"over 100 ms: {worst[0][:2000]} with {len(worst[1])} bytes, {worst[1][:50]!r}")
-    return int(grown > 64)
+    run.add("schemas", accepted)
+    run.add("of", tried)
+    run.add("payloads", 20 * accepted)
+    run.add("taken", values)
+    run.add("slowest", round(slowest * 1000), "ms")
+    run.add("growth", grown, "MB", at_most=MAX_GROWTH)
+    if slowest > 1:
+        run.problem(f"over 1 s: {worst[0][:2000]} with {len(worst[1])} bytes, {worst[1][:50]!r}")
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1))
+    sys.exit(main(*map(int, sys.argv[1:])))
