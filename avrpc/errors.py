@@ -51,15 +51,29 @@ class SchemaError(AvrpcError, ValueError):
 
     Attributes:
         source: The file, or where the text came from.
-        path: JSON path of the place, such as ``$.messages.watch.request[0].type``.
+        path: JSON path of the place, such as ``$.messages.watch.request[0].type``; empty in IDL.
+        line: Of the place in a text in Avro IDL, from 1; None elsewhere.
+        column: In characters, from 1; None where there is no line.
     """
 
-    def __init__(self, problem: str, *, source: str = "", path: str = "") -> None:
-        where = ": ".join(part for part in (source, path) if part)
+    def __init__(
+        self,
+        problem: str,
+        *,
+        source: str = "",
+        path: str = "",
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
+        numbers = [str(number) for number in (line, column) if number is not None]
+        where = ":".join(part for part in (source, *numbers) if part)
+        where = ": ".join(part for part in (where, path) if part)
         super().__init__(f"{where}: {problem}" if where else problem)
         self.problem = problem
         self.source = source
         self.path = path
+        self.line = line
+        self.column = column
 
 
 class ConnectFailed(AvrpcError):

@@ -37,7 +37,13 @@ ERRORS: list[tuple[AvrpcError, dict[str, object], bool]] = [
     (AvrpcError("a"), {}, False),
     (
         SchemaError("no type 'x'", source="a.avpr", path="$.types[0]"),
-        {"problem": "no type 'x'", "source": "a.avpr", "path": "$.types[0]"},
+        {
+            "problem": "no type 'x'",
+            "source": "a.avpr",
+            "path": "$.types[0]",
+            "line": None,
+            "column": None,
+        },
         False,
     ),
     (ConnectFailed("b"), {}, False),
@@ -158,6 +164,13 @@ def test_fresh_error_has_neither_traceback_nor_cause_of_the_first() -> None:
 )
 def test_schema_error_says_where(source: str, path: str, text: str) -> None:
     assert str(SchemaError("wrong", source=source, path=path)) == text
+
+
+def test_schema_error_in_idl_says_the_line() -> None:
+    error = SchemaError("wrong", source="a.avdl", line=3, column=10)
+    assert str(error) == "a.avdl:3:10: wrong"
+    assert (error.source, error.line, error.column) == ("a.avdl", 3, 10)
+    assert str(SchemaError("wrong", line=3, column=10)) == "3:10: wrong"
 
 
 # Declared errors. Avro lets a field have any Python name, these too:

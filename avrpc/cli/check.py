@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -118,7 +119,10 @@ class _Check:
         try:
             return read_folder(against)
         except Usage as error:
-            raise Usage(f"--against {error}; a revision is {GIT}{against}") from None
+            host, _, port = against.rpartition(":")
+            is_server = host and port.isdigit()
+            hint = f"a server is tcp://{against}" if is_server else f"a revision is {GIT}{against}"
+            raise Usage(f"--against {error}; {hint}") from None
 
     async def _compare_with_server(self, new: Version, address: str) -> list[Compared]:
         async with reading_server(address, self._connect_timeout) as (offered, read):
@@ -179,10 +183,7 @@ class _Check:
     async def _put_json(
         self, protocols: list[Any], output: Output, bad: Version | None = None
     ) -> None:
-        problems = [
-            {"file": one.file, "path": one.path, "problem": one.problem}
-            for one in (bad.problems if bad else ())
-        ]
+        problems = [asdict(one) for one in (bad.problems if bad else ())]
         made = report(self._folder, self._against, protocols, problems, ok=self.fine)
         await output.put_json(made, pretty=True)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from avrpc import Protocol
+from avrpc.schema.changes import Change
 from avrpc.schema.compat import Verdict
 from avrpc.schema.negotiation import MessageFit, Negotiation
 
@@ -145,15 +146,20 @@ def _breaks(fit: MessageFit) -> bool:
     return fit.verdict > Verdict.RESOLVABLE
 
 
+def changes_of(fit: MessageFit) -> Iterator[tuple[str, Change]]:
+    """Give all that differs, each with the part of the message that it is of."""
+    for part, one in ("request", fit.request), ("response", fit.response), ("errors", fit.errors):
+        for change in one.changes:
+            yield part, change
+
+
 def _fit_json(fit: MessageFit | None) -> dict[str, Any] | None:
     if fit is None:
         return None
-    parts = ("request", fit.request), ("response", fit.response), ("errors", fit.errors)
     return {
         "verdict": str(fit.verdict),
         "changes": [
             {"part": part, "path": change.path, "kind": change.kind, "text": change.text}
-            for part, one in parts
-            for change in one.changes
+            for part, change in changes_of(fit)
         ],
     }

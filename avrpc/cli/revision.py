@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
@@ -16,6 +16,8 @@ from posixpath import normpath
 import trio
 
 from avrpc.cli.failures import Usage
+from avrpc.errors import SchemaError
+from avrpc.schema.idl import read_idl
 from avrpc.schema.registry import ENDINGS
 
 # A hook of git's runs with these set, for its own repository; ours is the one that a folder is in.
@@ -32,7 +34,12 @@ class _Entry:
 
 
 async def read_revision(folder: Path, revision: str, into: Path) -> str | None:
-    """Write the interface files of a folder, as of a revision, into another folder.
+    """Write the interface files of a folder, as of a revision, and what they import.
+
+    Args:
+        folder: The folder.
+        revision: As git names it.
+        into: Where files get the paths that they have in the repository.
 
     Returns:
         What the paths of its files begin with in the repository: "schemas/". None where it was
@@ -51,12 +58,47 @@ async def read_revision(folder: Path, revision: str, into: Path) -> str | None:
     files = [entry for entry in entries if not entry.is_link and entry.path.suffix in ENDINGS]
     targets = await git.blobs([entry.hash for entry in links])
     for entry, target in zip(links, targets, strict=True):
-        await _link(git, commit, prefix, entry, os.fsdecode(target), into)
-    for entry, content in zip(files, await git.blobs([one.hash for one in files]), strict=True):
+        await _link(git, commit, prefix, entry, os.fsdecode(target), into / prefix)
+    await _write(git, files, into / prefix)
+    written = [PurePosixPath(prefix, one.path) for one in files if one.path.suffix == ".avdl"]
+    await _write_imported(git, commit, written, into)
+    return prefix if links or files else None
+
+
+async def _write(git: _Git, entries: Sequence[_Entry], into: Path) -> None:
+    contents = await git.blobs([one.hash for one in entries])
+    for entry, content in zip(entries, contents, strict=True):
         file = into / entry.path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    return prefix if links or files else None
+
+
+async def _write_imported(
+    git: _Git, commit: str, left: Sequence[PurePosixPath], into: Path
+) -> None:
+    """Write what files in IDL import from elsewhere in the repository, and what that imports.
+
+    Of what is not there who reads the files says so.
+    """
+    there: dict[PurePosixPath, _Entry] | None = None
+    while wanted := {path: idl for file in left for path, idl in _imports(file, into)}:
+        if there is None:
+            there = {one.path: one for one in await _list(git, commit, "") if not one.is_link}
+        found = [path for path in wanted if path in there]
+        await _write(git, [there[path] for path in found], into)
+        left = [path for path in found if wanted[path]]
+
+
+def _imports(file: PurePosixPath, into: Path) -> Iterator[tuple[PurePosixPath, bool]]:
+    """Give what a file in IDL imports that was not written yet, and whether that is IDL too."""
+    try:
+        document = read_idl((into / file).read_bytes())
+    except SchemaError:
+        return  # who reads the folder says what is wrong
+    for one in document.imports:
+        path = PurePosixPath(normpath(file.parent / one.location))
+        if not path.is_absolute() and path.parts[:1] != ("..",) and not (into / path).exists():
+            yield path, one.kind == "idl"
 
 
 class _Git:

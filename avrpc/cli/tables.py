@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from avrpc.cli.compared import BOTH, REMOVED, Compared, Message
+from avrpc.cli.compared import BOTH, REMOVED, Compared, Message, changes_of
 from avrpc.cli.output import Output, printable
 from avrpc.schema.compat import Verdict
 from avrpc.schema.negotiation import MessageFit
 
 _OLD, _NEW = "old clients, new server", "new clients, old server"
+_BREAKING = ("partial", "incompatible")  # kinds of a `Change`
 _STYLES = {
     Verdict.SAME: "green",
     Verdict.RESOLVABLE: "cyan",
@@ -20,10 +22,17 @@ _STYLES = {
 }
 
 
+class _Note(NamedTuple):
+    """Something that differs, and whether it is what breaks."""
+
+    text: str
+    breaks: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
     cells: Sequence[tuple[str, str]]  # each with its style for rich
-    notes: Sequence[str]
+    notes: Sequence[_Note]
 
 
 async def show_compared(compared: Compared, output: Output, *, at_server: bool = False) -> None:
@@ -76,17 +85,19 @@ def _cell(fit: MessageFit | None, message: Message) -> tuple[str, str]:
     return f"{fit.verdict}{_mark(breaks)}", "dim" if harmless else _STYLES[fit.verdict]
 
 
-def _notes(message: Message, *, at_server: bool) -> Iterator[str]:
+def _notes(message: Message, *, at_server: bool) -> Iterator[_Note]:
     if message.status != BOTH:
-        yield _only(message.status, at_server=at_server)
+        yield _Note(_only(message.status, at_server=at_server), message.breaks)
         return
-    old, new = message.old_clients, message.new_clients
-    if new is not None:
-        theirs = list(old.changes()) if old is not None else []
-        mine = list(new.changes())
-        for word, changes in (("old clients, ", theirs), ("new clients, ", mine)):
-            for change in changes:
-                yield f"{'' if at_server else word}{change}"
+    for word, fit in (
+        ("old clients, ", message.old_clients),
+        ("new clients, ", message.new_clients),
+    ):
+        notes = [
+            _Note(f"{'' if at_server else word}{part}: {change}", change.kind in _BREAKING)
+            for part, change in (changes_of(fit) if fit else ())
+        ]
+        yield from sorted(notes, key=lambda note: not note.breaks)
 
 
 async def _put_plain(heads: Sequence[str], rows: Sequence[_Row], output: Output) -> None:
@@ -97,7 +108,7 @@ async def _put_plain(heads: Sequence[str], rows: Sequence[_Row], output: Output)
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         await output.put_line(f"  {'  '.join(cells)}".rstrip())
         for note in below:
-            await output.put_line(f"    {note}")
+            await output.put_line(f"  {'!' if note.breaks else ' '} {note.text}")
 
 
 def _drawn(heads: Sequence[str], rows: Sequence[_Row]) -> object:
@@ -109,5 +120,9 @@ def _drawn(heads: Sequence[str], rows: Sequence[_Row]) -> object:
         table.add_column(head, overflow="fold")
     for row in rows:
         cells = [Text(printable(text), style) for text, style in row.cells]
-        table.add_row(*cells, Text("\n".join(map(printable, row.notes))))
+        notes = [
+            Text(printable(note.text), _STYLES[Verdict.INCOMPATIBLE] if note.breaks else "")
+            for note in row.notes
+        ]
+        table.add_row(*cells, Text("\n").join(notes))
     return table

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from avrpc import Protocol, connect
+from avrpc import Protocol, SchemaError, connect
 from avrpc.cli.failures import Usage
 from avrpc.cli.revision import read_revision
 from avrpc.schema import Registry
@@ -20,14 +20,20 @@ GIT = "git:"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong in an interface file."""
+    """Something wrong in an interface file; `avrpc.SchemaError` says what its parts are."""
 
     file: str
+    line: int | None
+    column: int | None
     path: str
     problem: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.file, self.path, self.problem) if part)
+        return str(
+            SchemaError(
+                self.problem, source=self.file, path=self.path, line=self.line, column=self.column
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ async def read_git(folder: str, words: str) -> Version:
         inside = await read_revision(Path(folder), words.removeprefix(GIT), into)
         if inside is None:
             return Version(words, {})
-        return _read(into, words, f"{words}:{inside}")
+        return _read(into / inside, words, f"{words}:{inside}")
 
 
 @asynccontextmanager
@@ -127,5 +133,8 @@ def _read(folder: Path, where: str, shown: str) -> Version:
             return text
         return text.replace(f"{folder}/", shown).replace(str(folder), shown.removesuffix("/"))
 
-    problems = (Problem(told(error.source), error.path, told(error.problem)) for error in errors)
+    problems = (
+        Problem(told(one.source), one.line, one.column, one.path, told(one.problem))
+        for one in errors
+    )
     return Version(where, {}, tuple(problems))

@@ -92,13 +92,17 @@ class Text:
         return [0, *(found.end() for found in _LINE_END.finditer(self.text))]
 
     def position(self, at: int) -> str:
-        """Name a place as `file:line:column`, both from 1, in characters."""
-        line = bisect_right(self._starts, at)
-        column = at - self._starts[line - 1] + 1
-        return ":".join(filter(None, (self.source, str(line), str(column))))
+        """Name a place as `file:line:column`."""
+        return ":".join(filter(None, (self.source, *map(str, self._line_and_column(at)))))
 
     def error(self, at: int, problem: str) -> SchemaError:
-        return SchemaError(problem, source=self.position(at))
+        line, column = self._line_and_column(at)
+        return SchemaError(problem, source=self.source, line=line, column=column)
+
+    def _line_and_column(self, at: int) -> tuple[int, int]:
+        """Count both from 1, in characters."""
+        line = bisect_right(self._starts, at)
+        return line, at - self._starts[line - 1] + 1
 
     def tokens(self) -> list[Token]:
         """Cut the text into tokens; the last one is the end.
@@ -208,6 +212,9 @@ class LinePlace(Place):
         super().__init__(text.position(spot.at), "")
         self._text = text
         self._spot = spot
+
+    def error(self, problem: str) -> SchemaError:
+        return self._text.error(self._spot.at, problem)
 
     def __truediv__(self, key: str | int) -> LinePlace:
         return LinePlace(self._text, self._spot.parts.get(key) or Spot(self._spot.at))

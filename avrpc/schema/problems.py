@@ -1,9 +1,10 @@
 """Everything that is wrong with a folder of interface files, and not only what is wrong first.
 
 A text is read up to its first error. So a folder that has one is looked at once more in parts,
-each as if it were the only one that is used: every file, definition, field, message and parameter.
-The first error of each part is one problem. Nothing is mended, taken out or guessed between them,
-so what is reported is true of the files as they are: no problem is another one's consequence.
+each as if it were the only one that is used: every file, import, definition, field, message and
+parameter. The first error of each part is one problem. Nothing is mended, taken out or guessed
+between them, so what is reported is true of the files as they are: no problem is another one's
+consequence.
 
 First each part is read by itself, with the other definitions known by their names. What takes more
 than that, defaults and types that hold themselves, is then looked at where all that a part uses,
@@ -19,6 +20,7 @@ from typing import Any
 
 from avrpc.errors import SchemaError
 
+from .idl_link import File, imported_first, with_messages
 from .messages import collect_protocol, read_protocol
 from .parse import Definition, Names, full_name, list_of, namespace_of
 from .registry import (
@@ -27,14 +29,14 @@ from .registry import (
     check_definition,
     definitions,
     interface_files,
-    read_file,
+    read_files,
 )
 from .strictjson import Place
 from .types import Array, Field, Record, Type, held_records, records_in
 
 
 def find_problems(folder: str | os.PathLike[str]) -> list[SchemaError]:
-    """Find all problems of a folder, sorted by file; none where `Registry` takes it.
+    """Find all problems of a folder, sorted by file and line; none where `Registry` takes it.
 
     Of a part that can't be divided further, such as a field or a parameter, it is the first one.
     """
@@ -49,26 +51,33 @@ class _Search:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._found: dict[str, SchemaError] = {}
+        self._count = 0  # of errors, with those that are left out
         self._definitions: dict[str, Definition] = {}
-        self._protocols: dict[str, tuple[dict[str, Any], Place]] = {}
+        self._protocols: dict[str, File] = {}
+        self._sound: set[File] = set()  # protocols with no error in their messages
         self._shells = _Shells()
         self._broken: set[str] = set()
         self._all_known = True  # if not, a type that nobody defines may be in what can't be read
 
     def run(self, first: SchemaError) -> list[SchemaError]:
-        for file in interface_files(self._folder, self._lose):
+        files = read_files(interface_files(self._folder, self._lose), self._lose)
+        for file in files:
             self._collect(file)
         self._shells.definitions = self._definitions
         for definition in self._definitions.values():
             self._read_shell(definition)
         for definition in self._definitions.values():
             self._read_body(definition)
-        for json, place in self._protocols.values():
-            self._read_protocol(json, place)
+        for file in self._protocols.values():
+            before = self._count
+            self._read_protocol(file.json, file.place)
+            if self._count == before:
+                self._sound.add(file)
         self._spread()
         self._shells.look_deeply(self._broken, self._note)
+        self._import_messages(files)
         self._note(first)  # what shows only when all is read
-        return sorted(self._found.values(), key=lambda error: error.source)
+        return sorted(self._found.values(), key=_where)
 
     # Definitions
 
@@ -101,9 +110,25 @@ class _Search:
             self._broken |= new
             left += new
 
+    def _import_messages(self, files: list[File]) -> None:
+        try:
+            order = imported_first(files)
+        except SchemaError as error:
+            self._note(error)
+            return
+        for file in order:
+            imported = {of for _, of in file.imports if of.is_protocol}
+            if file in self._sound and imported <= self._sound:
+                try:
+                    with_messages(file, self._names())
+                except SchemaError as error:
+                    self._note(error)
+                    self._sound.remove(file)
+
     # Noting
 
     def _note(self, error: SchemaError) -> None:
+        self._count += 1
         if self._all_known or not error.problem.startswith("no type "):
             self._found.setdefault(str(error), error)
 
@@ -138,15 +163,8 @@ class _Search:
 
     # Files
 
-    def _collect(self, path: Path) -> None:
-        try:
-            file = read_file(path)
-        except SchemaError as error:
-            self._lose(error)
-            return
+    def _collect(self, file: File) -> None:
         json, place = file.json, file.place
-        if file.document and file.document.imports:
-            self._all_known = False  # what it imports may be elsewhere, and is not looked at
         if not file.is_protocol:
             for one, here in definitions(json, place):
                 self._collects(_collect_type, one, here)
@@ -155,9 +173,9 @@ class _Search:
         if not self._collects(collect_protocol, head, place):
             return
         name = full_name(json, "protocol", "", place)
-        known = self._protocols.setdefault(name, (json, place))[1]
-        if known is not place:
-            self._note((place / "protocol").error(already_defined(name, known)))
+        known = self._protocols.setdefault(name, file)
+        if known is not file:
+            self._note((place / "protocol").error(already_defined(name, known.place)))
             return
         for part in parts:
             self._collects(collect_protocol, part, place)
@@ -244,6 +262,10 @@ class _Shells(Names):
         fine = [complete(default=[default]) for default in defaults]
         if all(fine):
             complete(default=defaults)  # one may be filled in with itself by way of another
+
+
+def _where(error: SchemaError) -> tuple[str, int, int]:
+    return error.source, error.line or 0, error.column or 0
 
 
 def _parts(json: Any) -> list[Any]:

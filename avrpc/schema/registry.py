@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from os.path import realpath
 from pathlib import Path
 from typing import Any, NoReturn
 
 from avrpc.errors import SchemaError
 
-from .idl import read_idl
+from .idl import Import, read_idl
 from .idl_link import File, defined_first, imported_first, with_messages
 from .messages import collect_protocol, read_protocol
 from .parse import Names, full_name, suggest
@@ -88,7 +89,7 @@ def _load(folder: Path) -> dict[str, Protocol]:
     names = Names()
     protocols: dict[str, File] = {}
     own: dict[str, set[str]] = {}
-    files = _read_all(interface_files(folder))
+    files = read_files(interface_files(folder))
     for file in files:
         if not file.is_protocol:
             _collect_types(names, file.json, file.place)
@@ -130,36 +131,56 @@ def already_defined(name: str, place: Place) -> str:
     return f"protocol {name!r} is defined already, in {place.source}"
 
 
-def _read_all(paths: list[Path]) -> list[File]:
-    """Read files, and those that they import, wherever they are."""
-    files = [read_file(path) for path in paths]
-    there = {file.path.resolve(): file for file in reversed(files)}
+def _refuse(error: SchemaError) -> NoReturn:
+    raise error
+
+
+def read_files(paths: list[Path], wrong: Callable[[SchemaError], object] = _refuse) -> list[File]:
+    """Read files of a folder, and those that they import, wherever they are.
+
+    What is wrong goes to ``wrong``: a file that can't be read, or is no JSON or IDL. Where that
+    returns, the others are read all the same.
+    """
+    files: list[File] = []
+    there: dict[str, File | None] = {}
+    for path in paths:
+        try:
+            file = _parse(path, _KINDS[path.suffix], _read(path))
+        except SchemaError as error:
+            wrong(error)
+            there.setdefault(realpath(path), None)
+        else:
+            files.append(file)
+            there.setdefault(realpath(path), file)
     for file in files:  # it grows
         for one in file.document.imports if file.document else ():
-            path = file.path.parent / one.location
             try:
-                key = path.resolve()
-                data = b"" if key in there else path.read_bytes()
-            except (OSError, ValueError, RuntimeError) as exc:  # no such name, links in a circle
-                why = getattr(exc, "strerror", None) or exc
-                raise one.place.error(f"can't read {path}: {why}") from exc
-            if key not in there:
-                there[key] = _parse(path, one.kind, data, listed=False)
-                files.append(there[key])
-            imported = there[key]
-            if imported.kind != one.kind:
-                raise one.place.error(f"{path} is read by: import {imported.kind}")
-            file.imports.append((one, imported))
+                imported = _imported(one, file.path.parent / one.location, there, files)
+            except SchemaError as error:
+                wrong(error)
+            else:
+                file.imports += [(one, imported)] if imported else []
     return files
 
 
-def read_file(path: Path) -> File:
-    """Read one file of a folder, and nothing that it imports.
-
-    Raises:
-        SchemaError: It can't be read, or is no JSON or IDL.
-    """
-    return _parse(path, _KINDS[path.suffix], _read(path))
+def _imported(
+    what: Import, path: Path, there: dict[str, File | None], files: list[File]
+) -> File | None:
+    """Find a file that is imported, or read it; None if it was found to be wrong before."""
+    try:
+        key = realpath(path)
+        data = b"" if key in there else path.read_bytes()
+    except (OSError, ValueError) as exc:  # also of a name that can't be one
+        why = getattr(exc, "strerror", None) or exc
+        raise what.place.error(f"can't read {path}: {why}") from exc
+    if key not in there:
+        there[key] = None
+        there[key] = made = _parse(path, what.kind, data, listed=False)
+        files.append(made)
+    found = there[key]
+    if found is not None and found.kind != what.kind:
+        raise what.place.error(f"{path} is read by: import {found.kind}")
+    return found
 
 
 def _parse(path: Path, kind: str, data: bytes, *, listed: bool = True) -> File:
@@ -189,10 +210,6 @@ def check_definition(json: Any, place: Place) -> Any:
     if not isinstance(json, dict) or json.get("type") not in NAMED_KINDS:
         raise place.expected("the definition of a record, error, enum or fixed", json)
     return json
-
-
-def _refuse(error: SchemaError) -> NoReturn:
-    raise error
 
 
 def interface_files(folder: Path, wrong: Callable[[SchemaError], object] = _refuse) -> list[Path]:

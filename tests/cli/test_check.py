@@ -61,8 +61,27 @@ def test_every_problem_is_a_line_and_exit_code_1(tmp_path: Path, avrpc_cli: Cli)
     assert (made["ok"], made["protocols"], len(made["problems"])) == (False, [], 3)
     assert made["problems"][0] == {
         "file": f"{folder}/a.avpr",
+        "line": None,
+        "column": None,
         "path": "$.doc",
         "problem": "expected a string, found 1",
+    }
+
+
+def test_problems_in_idl_are_told_by_line_and_column(tmp_path: Path, avrpc_cli: Cli) -> None:
+    (tmp_path / "s.avdl").write_text("protocol P {\n  void f(Nope x);\n  void g(int x = 'y');\n}")
+    result = avrpc_cli("check", str(tmp_path))
+    assert result.stdout.splitlines() == [
+        f"{tmp_path}/s.avdl:2:10: no type 'Nope'",
+        f'{tmp_path}/s.avdl:3:18: expected a default of type int, found "y"',
+    ]
+    made = json.loads(avrpc_cli("check", str(tmp_path), "--json").stdout)
+    assert made["problems"][0] == {
+        "file": f"{tmp_path}/s.avdl",
+        "line": 2,
+        "column": 10,
+        "path": "",
+        "problem": "no type 'Nope'",
     }
 
 
@@ -200,7 +219,7 @@ def test_clients_are_checked_against_a_server(
     write(tmp_path / "s", shop=OLD)
     result = avrpc_cli("check", folder, "--against", served.address)
     assert result.exit_code == 1
-    assert "\n  fresh    missing (breaks)\n    the server does not have it\n" in result.stdout
+    assert "\n  fresh    missing (breaks)\n  ! the server does not have it\n" in result.stdout
     assert "\nprotocol demo.Shop: the server does not have it (breaks)\n" in result.stdout
     told = f"\nbreaks: 2 of {count + 1} messages, 1 protocol missing\n"
     assert result.stdout.endswith(told)
@@ -227,6 +246,7 @@ def test_clients_are_checked_against_a_server(
     [
         (["nowhere"], 2, "nowhere: no such folder"),
         (["s", "--against", "mian"], 2, "--against mian: no such folder; a revision is git:mian"),
+        (["s", "--against", "a:70"], 2, "--against a:70: no such folder; a server is tcp://a:70"),
         (["s", "--against", "tcp://x"], 2, "address 'tcp://x': expected "),
         (["s", "--against", "unix:///nonexistent/s"], 3, "unix:///nonexistent/s: cannot connect: "),
         (["s", "--protocol", "Shop"], 2, "--protocol: chooses what is compared, so it needs --aga"),

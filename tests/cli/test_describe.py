@@ -172,7 +172,7 @@ def test_the_negotiation_with_a_folders_version_is_shown(
         "  message  verdict\n"
         "  reload   same\n"
         "  stop     missing (breaks)\n"
-        "    the server does not have it"
+        "  ! the server does not have it"
     )
     assert blocks[1].startswith("protocol demo.Quotes\n  message  verdict\n  last     same\n")
     assert blocks[2] == "protocol demo.Shop: the server does not have it (breaks)\n"

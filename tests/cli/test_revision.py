@@ -57,7 +57,12 @@ async def test_interface_files_are_read_as_they_were(repository: Repository, int
     put(repository, schemas__a_DOT_avpr="new", schemas__new_DOT_avpr="new")
     repository.commit()
     assert await read_revision(repository.folder / "schemas", "v1", into) == "schemas/"
-    assert tree(into) == {"a.avpr": "old\n\nfile", "sub/b.avsc": "", "é \n.avpr": "odd name"}
+    assert tree(into / "schemas") == {
+        "a.avpr": "old\n\nfile",
+        "sub/b.avsc": "",
+        "é \n.avpr": "odd name",
+    }
+    assert names(into) == {"schemas"}
     assert (repository.folder / "schemas" / "a.avpr").read_text() == "new"
 
 
@@ -71,6 +76,28 @@ async def test_a_folder_may_be_the_top_or_not_be_there_then(
     assert tree(into) == {}
     assert await read_revision(repository.folder, "main", into) == ""
     assert tree(into) == {"a.avpr": "a"}
+
+
+async def test_what_is_imported_from_elsewhere_is_read_too(
+    repository: Repository, into: Path
+) -> None:
+    put(
+        repository,
+        s__a_DOT_avdl='protocol A { import idl "b.avdl"; import idl "../t/c.avdl"; }',
+        s__b_DOT_avdl='import schema "../t/d.avsc"; import protocol "../t/nowhere.avpr";',
+        s__bad_DOT_avdl="protocol {",
+        s__out_DOT_avdl='import idl "../../out.avdl"; import idl "/out.avdl";',
+        t__c_DOT_avdl='import idl "../u/e.avdl"; import idl "../s/b.avdl";',
+        t__d_DOT_avsc='import idl "not.avdl"',
+        t__not_DOT_avdl="",
+        u__e_DOT_avdl='import idl "../t/c.avdl";',
+    )
+    repository.commit()
+    put(repository, t__nowhere_DOT_avpr="new")
+    assert await read_revision(repository.folder / "s", "main", into) == "s/"
+    there = {"s/a.avdl", "s/b.avdl", "s/bad.avdl", "s/out.avdl", "t/c.avdl", "t/d.avsc", "u/e.avdl"}
+    assert tree(into).keys() == there
+    assert tree(into)["u/e.avdl"] == 'import idl "../t/c.avdl";'
 
 
 async def test_a_hook_of_another_repository_changes_nothing(
@@ -140,9 +167,9 @@ async def test_links_are_followed_inside_the_folder(repository: Repository, into
     (repository.folder / "s" / ".hidden").symlink_to("/")
     repository.commit()
     assert await read_revision(repository.folder / "s", "main", into) == "s/"
-    assert (into / "b.avpr").read_text() == "a"
-    assert (into / "more" / "a.avpr").read_text() == "a"
-    assert names(into) == {"b.avpr", "more", "sub"}
+    assert (into / "s" / "b.avpr").read_text() == "a"
+    assert (into / "s" / "more" / "a.avpr").read_text() == "a"
+    assert names(into / "s") == {"b.avpr", "more", "sub"}
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import json
 import os
 import pty
 import re
@@ -5,11 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from avrpc import Protocol
 from avrpc.cli.compared import Compared, compare_versions, compare_with_server
 from avrpc.cli.output import Output
 from avrpc.cli.tables import show_compared
 from avrpc.schema.negotiation import Negotiation
-from tests.cli.versions import New, Old
+from tests.cli.versions import New, Old, message, protocol
 
 Capture = pytest.CaptureFixture[bytes]
 
@@ -22,7 +24,7 @@ async def test_lines_are_aligned_and_changes_stand_below(capfdbinary: Capture) -
     (shop,) = compare_versions({"demo.Shop": New}, {"demo.Shop": Old})
     await show_compared(shop, Output())
     text = lines(capfdbinary)
-    assert [re.sub(r"(^    .*: \S+): .*", r"\1", line) for line in text] == [
+    assert [re.sub(r"(^  [ !] .*: \S+): .*", r"\1", line) for line in text] == [
         "protocol demo.Shop",
         "  message  old clients, new server  new clients, old server",
         "  same     same                     same",
@@ -31,14 +33,29 @@ async def test_lines_are_aligned_and_changes_stand_below(capfdbinary: Capture) -
         "    new clients, response: Item.note",
         "  partial  resolvable               partial (breaks)",
         "    old clients, request: partial.side",
-        "    new clients, request: partial.side",
+        "  ! new clients, request: partial.side",
         "  broken   incompatible (breaks)    incompatible (breaks)",
-        "    old clients, request: broken.count",
-        "    new clients, request: broken.count",
+        "  ! old clients, request: broken.count",
+        "  ! new clients, request: broken.count",
         "  fresh    -                        missing",
         "    added",
         "  gone     missing (breaks)         -",
-        "    removed",
+        "  ! removed",
+    ]
+
+
+async def test_of_a_messages_changes_those_that_break_stand_first(capfdbinary: Capture) -> None:
+    old = Protocol.parse(json.dumps(protocol("P", {"m": message(a="int", b="string", c="long")})))
+    new = Protocol.parse(json.dumps(protocol("P", {"m": message(a="long", b="int", c="int")})))
+    (compared,) = compare_versions({"demo.P": new}, {"demo.P": old})
+    await show_compared(compared, Output())
+    assert [line.split(": ")[:2] for line in lines(capfdbinary)[3:]] == [
+        ["  ! old clients, request", "m.b"],
+        ["  ! old clients, request", "m.c"],
+        ["    old clients, request", "m.a"],
+        ["  ! new clients, request", "m.a"],
+        ["  ! new clients, request", "m.b"],
+        ["    new clients, request", "m.c"],
     ]
 
 
@@ -54,7 +71,7 @@ async def test_a_server_has_one_column(capfdbinary: Capture) -> None:
     assert text[4].startswith("    response: Item.note: ")
     assert text[-4:] == [
         "  fresh    missing (breaks)",
-        "    the server does not have it",
+        "  ! the server does not have it",
         "  gone     -",
         "    only the server has it",
     ]

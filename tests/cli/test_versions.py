@@ -86,6 +86,23 @@ async def test_a_revision_names_its_files_as_git_does(
     )
 
 
+async def test_a_revision_has_what_its_files_import(
+    tmp_path: Path, require_program: Require
+) -> None:
+    repository = Repository(tmp_path, require_program)
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "p.avdl").write_text('protocol P { import idl "../t.avdl"; T f(); }')
+    (tmp_path / "t.avdl").write_text("record T {}")
+    repository.commit()
+    repository.run("tag", "v1")
+    (tmp_path / "t.avdl").write_text("record T { array<null> a; }")
+    repository.commit()
+    found = await read_git(str(tmp_path / "s"), "git:v1")
+    assert list(found.protocols["P"].types) == ["T"]
+    (problem,) = (await read_git(str(tmp_path / "s"), "git:main")).problems
+    assert str(problem).startswith("git:main:s/../t.avdl:1:18: items of type null")
+
+
 async def test_a_folder_at_the_top_and_one_that_was_not_there_yet(
     tmp_path: Path, require_program: Require
 ) -> None:

@@ -1,5 +1,7 @@
 """Every problem of a folder of interface files, in one run."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +193,76 @@ def test_what_uses_a_broken_type_is_not_blamed_for_it(tmp_path: Path) -> None:
         "$[2].symbols[0]",
         "$[1].fields[1].type",
     ]
+
+
+def test_what_is_imported_is_known_and_looked_at_wherever_it_is(tmp_path: Path) -> None:
+    files = {
+        "all/a.avdl": """protocol A {
+            import idl "sub/b.avdl";
+            import idl "nowhere.avdl";
+            import idl "../more/c.avdl";
+            record R { B b; C c; Nope d; }
+            void f(Gone x);
+        }""",
+        "all/sub/b.avdl": "record B { int x = 'y'; }",
+        "all/z.avdl": 'protocol Z { import idl "sub/b.avdl"; void f(B b, C c); }',
+        "more/c.avdl": "record C { array<null> x; }",
+    }
+    write(tmp_path, files)
+    told = [
+        "../more/c.avdl:1:18: items of type null may take no bytes at all",
+        "a.avdl:3:24: can't read nowhere.avdl: No such file or directory",
+        'sub/b.avdl:1:20: expected a default of type int, found "y"',
+    ]
+    assert found_below(tmp_path / "all") == told
+    # With all of them there, none can define what is missing.
+    write(tmp_path / "all", {"nowhere.avdl": "record N {}"})
+    told[1:2] = ["a.avdl:5:34: no type 'Nope'", "a.avdl:6:20: no type 'Gone'"]
+    assert found_below(tmp_path / "all") == told
+
+
+def found_below(folder: Path) -> list[str]:
+    return [str(error).replace(f"{folder}/", "") for error in find_problems(folder)]
+
+
+def test_every_import_that_is_wrong_is_told(tmp_path: Path) -> None:
+    files = {
+        "a.avdl": 'protocol A { import protocol "d.avdl"; import idl "b.avdl"; }',
+        "b.avdl": 'protocol B { import idl "c.avdl"; }',
+        "c.avdl": 'protocol C { import idl "d.avdl"; import idl "b.avdl"; }',
+        "d.avdl": "protocol D { void f(int x = 'y'); }",
+        "e.avdl": 'protocol E { import idl "g.avdl"; import idl "g.avdl"; }',
+        "f.avdl": 'protocol F { import idl "g.avdl"; }',
+        "g.avdl": "protocol G {",
+    }
+    (tmp_path / "h.avdl").symlink_to("h.avdl")
+    end = "expected a definition, a message, an import or '}', found the end of the file"
+    assert found(tmp_path, files) == [
+        "a.avdl:1:30: d.avdl is read by: import idl",
+        "b.avdl:1:25: a circle: b.avdl imports c.avdl imports b.avdl",
+        'd.avdl:1:29: expected a default of type int, found "y"',
+        "g.avdl:1:13: " + end,
+        f"h.avdl: can't read the file: {os.strerror(errno.ELOOP)}",
+    ]
+
+
+def test_messages_that_are_imported_twice_are_told_beside_other_problems(tmp_path: Path) -> None:
+    files = {
+        "a.avdl": 'protocol A { import idl "c.avdl"; void f(); }',
+        "b.avdl": 'protocol B { import idl "c.avdl"; import idl "d.avdl"; }',
+        "c.avdl": "protocol C { void f(); }",
+        "d.avdl": "protocol D { void f(); void g(); }",
+        "e.avdl": 'protocol E { import idl "b.avdl"; void g(); }',
+        "f.avdl": 'protocol F { import idl "d.avdl"; int f(Nope x); }',
+    }
+    assert found(tmp_path, files) == [
+        "a.avdl:1:40: message 'f' is imported already, from c.avdl",
+        "b.avdl:1:46: message 'f' of d.avdl is there already, from c.avdl",
+        "f.avdl:1:41: no type 'Nope'",
+    ]
+
+
+def test_problems_of_a_file_stand_in_the_order_of_its_lines(tmp_path: Path) -> None:
+    lines = "\n".join(f"void f{at}(Nope x);" for at in range(12))
+    text = found(tmp_path, {"a.avdl": f"protocol A {{ {lines} }}"})
+    assert [line.split(":")[1] for line in text] == [str(at) for at in range(1, 13)]
