@@ -105,11 +105,11 @@ def tag_nodes(of: Union) -> int:
     return 2 if of.tagged else 0
 
 
-def size_of(of: Type, known: dict[Record, Size]) -> Size:
+def size_of(of: Type, known: dict[Type, Size]) -> Size:
     """Work out the bounds for a type.
 
     Args:
-        known: Those of the records that it holds, arrays and maps aside.
+        known: Those of the records that it holds, arrays and maps aside. Unions are added.
     """
     match of:
         case Primitive():
@@ -117,26 +117,29 @@ def size_of(of: Type, known: dict[Record, Size]) -> Size:
             return plain if of.logical is None else Size(nodes_of(of), plain.least_bytes)
         case Record():
             return known[of]
+        case Union() if of in known:
+            return known[of]
         case Union():
             # A recursive record in it is counted by itself: the branch's number pays for it.
             sizes = [
                 _NONE if isinstance(branch, Record) and branch.recursive else size_of(branch, known)
                 for branch in of.branches
             ]
-            nodes = tag_nodes(of) + max(size.most_nodes for size in sizes)
-            return Size(nodes, 1 + min(size.least_bytes for size in sizes))
+            nodes = tag_nodes(of) + max([size.most_nodes for size in sizes])
+            known[of] = Size(nodes, 1 + min([size.least_bytes for size in sizes]))
+            return known[of]
         case Fixed():
             return Size(nodes_of(of), of.size)
     return Size(1, 1)  # an enum; an array or a map, when empty
 
 
-def record_sizes(records: Iterable[Record]) -> dict[Record, Size]:
+def record_sizes(records: Iterable[Record]) -> dict[Type, Size]:
     """Work out the bounds for records, those that they hold first.
 
     Args:
         records: In the order of `shallow_order`.
     """
-    known: dict[Record, Size] = {}
+    known: dict[Type, Size] = {}
     for record in records:
         nodes, least = 1, 0
         for field in record.fields:

@@ -187,18 +187,20 @@ def _stream_mark(json: dict[str, Any], place: Place) -> tuple[str | None, Place]
 
 
 def _errors(names: Names, namespace: str, json: dict[str, Any], place: Place) -> tuple[Record, ...]:
-    found: list[Record] = []
+    found: dict[Record, None] = {}
     listed = list_of(json, "errors", place) if json.get("errors") is not None else []
+    place = place / "errors"
     for index, one in enumerate(listed):
-        here = place / "errors" / index
         if one == "string":
             # "The effective union has "string" prepended to the declared union", and a union
             # can't have it twice.
-            raise here.error('"string" stands before the declared errors anyway; leave it out')
-        error = names.parse(one, namespace, here)
+            raise (place / index).error(
+                '"string" stands before the declared errors anyway; leave it out'
+            )
+        error = names.part(one, namespace, place, index)
         if not isinstance(error, Record) or error.kind != "error":
-            raise here.expected('the name of a type defined with "type": "error"', one)
+            raise (place / index).expected('the name of a type defined with "type": "error"', one)
         if error in found:
-            raise here.error(f"error {error.name!r} is there twice")
-        found.append(error)
+            raise (place / index).error(f"error {error.name!r} is there twice")
+        found[error] = None
     return tuple(found)

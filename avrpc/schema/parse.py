@@ -30,9 +30,11 @@ from .gate import (
     size_of,
 )
 from .logical import logical_of
+from .shapes import PLAIN, Shapes
 from .strictjson import Place, show
 from .types import (
     MAX_DEPTH,
+    NAMED,
     NAMED_KINDS,
     PRIMITIVES,
     Array,
@@ -41,7 +43,6 @@ from .types import (
     Fixed,
     Map,
     Named,
-    Primitive,
     Record,
     Type,
     Union,
@@ -54,8 +55,10 @@ from .types import (
 )
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-PLAIN = {kind: Primitive(kind) for kind in PRIMITIVES}
+_FULL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
+_NAMES = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*,)*")
 MAX_NESTING = 64  # brackets of types within types; a person stops at five
+MAX_SUGGESTING = 100_000  # pairs of letters to compare for "did you mean": 3 ms
 MAX_FIXED_BYTES = 1 << 24  # what fits one frame's length field is already absurd
 
 _ORDERS = ("ascending", "descending", "ignore")
@@ -63,10 +66,15 @@ _ORDERS = ("ascending", "descending", "ignore")
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Give "; did you mean 'x'?" for a name close to a known one, else nothing."""
-    known = [one for one in known if len(one) <= 64][:500] if len(name) <= 64 else []
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
+    some, left = [], MAX_SUGGESTING // max(len(name), 1)
+    for one in known:
+        left -= len(one)
+        if left < 0:
+            break
+        some.append(one)
+    close = difflib.get_close_matches(name, some, n=1, cutoff=0.7)
     if not close:
-        close = [other for other in known if other.lower() == name.lower()][:1]
+        close = [other for other in some if other.lower() == name.lower()][:1]
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
@@ -78,17 +86,32 @@ def check_name(name: object, place: Place, what: str = "a name") -> str:
     return name
 
 
+def check_names(names: list[Any], place: Place, what: str = "a name") -> None:
+    """Check a list of simple names: all at once, and one by one where something is wrong."""
+    try:
+        together = ",".join([*names, ""])
+        longest = max(map(len, names), default=0)
+    except TypeError:
+        fine = False
+    else:
+        fine = together.count(",") == len(names) and longest <= MAX_NAME_LENGTH
+        fine = fine and _NAMES.fullmatch(together) is not None
+    if not fine:
+        for index, name in enumerate(names):
+            check_name(name, place / index, what)
+
+
 def full_name(json: dict[str, Any], key: str, namespace: str, place: Place) -> str:
     """Work out the full name of the definition `json`, whose name stands under `key`."""
     if key not in json:
         raise place.expected(f'a name under "{key}"', json)
     name = json[key]
-    if not isinstance(name, str) or not all(NAME.fullmatch(part) for part in name.split(".")):
+    if not isinstance(name, str) or not _FULL_NAME.fullmatch(name):
         raise (place / key).expected("a name of letters, digits and _, with dots between", name)
     if "namespace" in json and "." not in name:
         namespace = json["namespace"]
         if not isinstance(json["namespace"], str) or not (
-            namespace == "" or all(map(NAME.fullmatch, namespace.split(".")))
+            namespace == "" or _FULL_NAME.fullmatch(namespace)
         ):
             raise (place / "namespace").expected(
                 "a namespace: names with dots between", json["namespace"]
@@ -154,11 +177,13 @@ class Names:
     def __init__(self) -> None:
         self.definitions: dict[str, Definition] = {}
         self.types: dict[str, Named] = {}
+        self._shapes = Shapes()
+        self._scopes: dict[str, dict[str | tuple[str, ...], Type]] = {}
         self._bodies: list[tuple[Record, Definition]] = []
         self._arrays: list[tuple[Array, Place]] = []
         self._defaults: list[tuple[Field, Place]] = []
         self._new: list[Record] = []
-        self._sizes: dict[Record, Size] = {}
+        self._sizes: dict[Type, Size] = {}
         self._default_counts: dict[Field, int] = {}
 
     # -- collecting
@@ -186,12 +211,9 @@ class Names:
                     name = self._define(one, namespace, place)
                     fields = one.get("fields")
                     if kind in ("record", "error") and isinstance(fields, list):
+                        inside, here = namespace_of(name), place / "fields"
                         left.extend(
-                            (
-                                fields[index].get("type"),
-                                namespace_of(name),
-                                place / "fields" / index / "type",
-                            )
+                            (fields[index].get("type"), inside, here / index / "type")
                             for index in reversed(range(len(fields)))
                             if isinstance(fields[index], dict)
                             and _may_define(fields[index].get("type"))
@@ -237,16 +259,21 @@ class Names:
             case "record" | "error" | "enum" | "fixed":
                 return self._named(full_name(json, "name", namespace, place))
             case str() if kind in PRIMITIVES:
-                return Primitive(kind, logical_of(kind, json, place))
+                return self._shapes.primitive(kind, logical_of(kind, json, place))
             case str():
                 return self._named_or_primitive(kind, namespace, place / "type")
         return self.parse(kind, namespace, place / "type", depth + 1)
 
     def part(self, json: Any, namespace: str, place: Place, key: str | int, depth: int = 0) -> Type:
-        """Read the type under a key. Most types are primitive, and need no place for an error."""
-        if isinstance(json, str) and json in PLAIN:
-            return PLAIN[json]
-        return self.parse(json, namespace, place / key, depth)
+        """Read the type under a key. Most types are known, and need no place for an error."""
+        known = self._scope(namespace).get(json) if isinstance(json, str) else None
+        return known or self.parse(json, namespace, place / key, depth)
+
+    def _scope(self, namespace: str) -> dict[str | tuple[str, ...], Type]:
+        """Give what names, and unions of names, were found to mean in a namespace."""
+        if namespace not in self._scopes:
+            self._scopes[namespace] = dict[str | tuple[str, ...], Type](PLAIN.items())
+        return self._scopes[namespace]
 
     def _container(
         self, kind: str, json: dict[str, Any], namespace: str, place: Place, depth: int
@@ -256,9 +283,10 @@ class Names:
             raise place.error(f'expected a type under "{key}" of this {kind}, and there is none')
         inner = self.part(json[key], namespace, place, key, depth + 1)
         if kind == "map":
-            return Map(inner)
-        made = Array(inner)
-        self._arrays.append((made, place / key))
+            return self._shapes.map(inner)
+        made = self._shapes.array(inner)
+        if isinstance(inner, (Record, Fixed)) or inner.kind == "null":  # nothing else can be empty
+            self._arrays.append((made, place / key))
         return made
 
     def _named_or_primitive(self, name: str, namespace: str, place: Place) -> Type:
@@ -276,24 +304,32 @@ class Names:
                 raise place.error(f"no type {name!r}; did you mean {elsewhere[0]!r}?")
             known = [*PRIMITIVES, *kinds, *self.definitions, *map(short, self.definitions)]
             raise place.error(f"no type {name!r}{suggest(name, known)}")
-        return self._named(found)
+        made = self._scope(namespace)[name] = self._named(found)
+        return made
 
     def _union(self, json: list[Any], namespace: str, place: Place, depth: int) -> Union:
         if not json:
             raise place.error("expected a union of at least one type, found none")
         check_count(json, MAX_BRANCHES, "branches in a union", place)
+        known = self._scope(namespace)
         branches = []
-        seen: set[str] = set()
+        seen: set[Type | str] = set()
         for index, one in enumerate(json):
-            branch = self.part(one, namespace, place, index, depth + 1)
+            branch = known.get(one) if isinstance(one, str) else None
+            if branch is None:
+                branch = self.parse(one, namespace, place / index, depth + 1)
             if isinstance(branch, Union):
                 raise (place / index).error("a union directly in a union")
-            key = branch.name if isinstance(branch, Named) else branch.kind
+            key = branch if isinstance(branch, NAMED) else branch.kind
             if key in seen:
-                raise (place / index).error(f"{key!r} is in this union already")
+                what = branch.name if isinstance(branch, NAMED) else branch.kind
+                raise (place / index).error(f"{what!r} is in this union already")
             seen.add(key)
             branches.append(branch)
-        return Union(tuple(branches))
+        made = self._shapes.union(tuple(branches))
+        if set(map(type, json)) == {str}:
+            known[tuple(json)] = made
+        return made
 
     def _named(self, name: str) -> Named:
         known = self.types.get(name)
@@ -325,12 +361,15 @@ class Names:
         if json.get("aliases") is None:
             return ()
         found = []
+        front = f"{namespace}." if namespace else ""
         for index, alias in enumerate(list_of(json, "aliases", place)):
-            here = {"name": alias, "namespace": namespace}
-            try:
-                found.append(full_name(here, "name", "", place))
-            except ValueError:
-                raise (place / "aliases" / index).expected("a name", alias) from None
+            if not isinstance(alias, str) or not _FULL_NAME.fullmatch(alias):
+                raise (place / "aliases" / index).expected("a name", alias)
+            name = alias if "." in alias else front + alias
+            if len(name) > MAX_NAME_LENGTH:
+                here = place / "aliases" / index
+                check_count(name, MAX_NAME_LENGTH, "characters in a full name", here)
+            found.append(name)
         return tuple(found)
 
     def fields(
@@ -338,36 +377,43 @@ class Names:
     ) -> tuple[Field, ...]:
         """Read the fields of a record, or the parameters of a message."""
         check_count(json, MAX_FIELDS, f"{what}s", place)
-        made: list[Field] = []
-        seen: set[str] = set()
+        known = self._scope(namespace)
+        made: dict[str, Field] = {}
         for index, one in enumerate(json):
-            here = place / index
             if not isinstance(one, dict):
-                raise here.expected(f"a {what}: an object with name and type", one)
+                raise (place / index).expected(f"a {what}: an object with name and type", one)
             if "type" not in one or "name" not in one:
-                raise here.expected(f'a {what} with a "name" and a "type"', one)
-            name = one["name"]
+                raise (place / index).expected(f'a {what} with a "name" and a "type"', one)
+            name, of = one["name"], one["type"]
             if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH or not NAME.fullmatch(name):
-                check_name(name, here / "name")
-            if name in seen:
-                raise (here / "name").error(f"{what} {name!r} is there twice")
-            seen.add(name)
-            if one.get("order", "ascending") not in _ORDERS:
-                raise (here / "order").expected("ascending, descending or ignore", one["order"])
-            aliases: tuple[str, ...] = ()
-            if one.get("aliases") is not None:
-                aliases = tuple(
-                    check_name(alias, here / "aliases" / at)
-                    for at, alias in enumerate(list_of(one, "aliases", here))
-                )
-            field_type = self.part(one["type"], namespace, here, "type")
-            field = Field(name, field_type, text_of(one, "doc", here), aliases)
-            if "default" in one:
-                field.has_default = True
-                field.default_json = one["default"]
-                self._defaults.append((field, here / "default"))
-            made.append(field)
-        return tuple(made)
+                check_name(name, place / index / "name")
+            if name in made:
+                raise (place / index / "name").error(f"{what} {name!r} is there twice")
+            field_type = None
+            if isinstance(of, str):
+                field_type = known.get(of)
+            elif isinstance(of, list) and set(map(type, of)) == {str}:
+                field_type = known.get(tuple(of))
+            if field_type is None:
+                field_type = self.parse(of, namespace, place / index / "type")
+            field = made[name] = Field(name, field_type)
+            if len(one) > 2:
+                self._more_of_field(field, one, place / index)
+        return tuple(made.values())
+
+    def _more_of_field(self, field: Field, json: dict[str, Any], place: Place) -> None:
+        """Read what most fields have not."""
+        if json.get("order", "ascending") not in _ORDERS:
+            raise (place / "order").expected("ascending, descending or ignore", json["order"])
+        if json.get("aliases") is not None:
+            aliases = list_of(json, "aliases", place)
+            check_names(aliases, place / "aliases")
+            field.aliases = tuple(aliases)
+        field.doc = text_of(json, "doc", place)
+        if "default" in json:
+            field.has_default = True
+            field.default_json = json["default"]
+            self._defaults.append((field, place / "default"))
 
     def parse_all(self) -> dict[str, Named]:
         """Read every definition, used or not; give them in the order of the text."""
@@ -433,12 +479,13 @@ def _enum(
 ) -> Enum:
     symbols = list_of(json, "symbols", place)
     check_count(symbols, MAX_SYMBOLS, "symbols", place / "symbols")
-    seen: set[str] = set()
-    for index, symbol in enumerate(symbols):
-        check_name(symbol, place / "symbols" / index, "a symbol")
-        if symbol in seen:
-            raise (place / "symbols" / index).error(f"symbol {symbol!r} is there twice")
-        seen.add(symbol)
+    check_names(symbols, place / "symbols", "a symbol")
+    if len(set(symbols)) < len(symbols):
+        seen: set[str] = set()
+        for index, symbol in enumerate(symbols):
+            if symbol in seen:
+                raise (place / "symbols" / index).error(f"symbol {symbol!r} is there twice")
+            seen.add(symbol)
     default = json.get("default")
     if default is not None and default not in symbols:
         raise (place / "default").expected(f"one of the symbols {show(symbols)}", default)

@@ -131,16 +131,16 @@ def read_json(text: str | bytes, source: str = "") -> Any:
     return made
 
 
-def _path_to(wanted: object, root: object) -> str:
-    left: list[tuple[object, Place]] = [(root, Place())]
+def _path_to(wanted: object, root: Any) -> str:
+    """Find an object in others. There may be a hundred thousand, so most get no place."""
+    left = [(root, Place())]
     while left:
         one, place = left.pop()
         if one is wanted:
             return place.path
-        if isinstance(one, dict):
-            left.extend((value, place / key) for key, value in one.items())
-        elif isinstance(one, list):
-            left.extend((value, place / index) for index, value in enumerate(one))
+        for key, value in one.items() if isinstance(one, dict) else enumerate(one):
+            if value and isinstance(value, (dict, list)):
+                left.append((value, place / key))
     return "$"  # inside a value that a duplicate key hides
 
 

@@ -6,6 +6,9 @@ something to fastavro alone cannot pass.
 
 Named types are made empty and filled afterwards, since they may contain themselves. From then on
 nobody changes them.
+
+A type tells which records a value of it may hold, not looking into those (`records`), and how many
+levels deep it is down to them, itself included (`levels`).
 """
 
 from __future__ import annotations
@@ -48,6 +51,9 @@ class Primitive:
     kind: str
     logical: Logical | None = None
 
+    records = ()
+    levels = 1
+
     def __str__(self) -> str:
         return f"{self.kind} ({self.logical})" if self.logical else self.kind
 
@@ -55,9 +61,14 @@ class Primitive:
 @dataclass(eq=False, slots=True)
 class Array:
     items: Type
+    records: tuple[Record, ...] = field(init=False, repr=False)
+    levels: int = field(init=False, repr=False)
 
     kind = "array"
     logical = None
+
+    def __post_init__(self) -> None:
+        self.records, self.levels = _inside(self.items)
 
     def __str__(self) -> str:
         return f"array<{self.items}>"
@@ -66,9 +77,14 @@ class Array:
 @dataclass(eq=False, slots=True)
 class Map:
     values: Type
+    records: tuple[Record, ...] = field(init=False, repr=False)
+    levels: int = field(init=False, repr=False)
 
     kind = "map"
     logical = None
+
+    def __post_init__(self) -> None:
+        self.records, self.levels = _inside(self.values)
 
     def __str__(self) -> str:
         return f"map<{self.values}>"
@@ -76,18 +92,34 @@ class Map:
 
 @dataclass(eq=False, slots=True)
 class Union:
+    """One of several types.
+
+    Attributes:
+        tagged: Whether its named types travel through Python as `Branch`: it has several of them.
+    """
+
     branches: tuple[Type, ...]
+    tagged: bool = field(init=False, repr=False)
+    records: tuple[Record, ...] = field(init=False, repr=False)
+    levels: int = field(init=False, repr=False)
 
     kind = "union"
     logical = None
 
+    def __post_init__(self) -> None:
+        found: list[Record] = []
+        self.levels, named = 1, 0
+        for branch in self.branches:
+            named += isinstance(branch, NAMED)
+            if isinstance(branch, Record):
+                found.append(branch)
+            else:
+                found += branch.records
+                self.levels = max(self.levels, 1 + branch.levels)
+        self.records, self.tagged = tuple(found), named > 1
+
     def __str__(self) -> str:
         return f"union {{{', '.join(map(str, self.branches))}}}"
-
-    @property
-    def tagged(self) -> bool:
-        """Whether its named types travel through Python as `Branch`: it has several of them."""
-        return sum(isinstance(branch, NAMED) for branch in self.branches) > 1
 
 
 @dataclass(eq=False, slots=True)
@@ -100,6 +132,8 @@ class Enum:
 
     kind = "enum"
     logical = None
+    records = ()
+    levels = 1
 
     def __str__(self) -> str:
         return short(self.name)
@@ -114,6 +148,8 @@ class Fixed:
     logical: Logical | None = None
 
     kind = "fixed"
+    records = ()
+    levels = 1
 
     def __str__(self) -> str:
         return f"{short(self.name)} ({self.logical})" if self.logical else short(self.name)
@@ -186,25 +222,25 @@ def parts(of: Type) -> Iterable[Type]:
     return ()
 
 
-def records_in(of: Type) -> Iterator[Record]:
-    """Give the records that a value of the type may hold, not looking into them."""
-    left = [of]
-    while left:
-        one = left.pop()
-        if isinstance(one, Record):
-            yield one
-        elif not isinstance(one, Primitive):
-            left.extend(parts(one))
+def _inside(of: Type) -> tuple[tuple[Record, ...], int]:
+    """Give the `records` and `levels` of what holds a type."""
+    return ((of,), 1) if isinstance(of, Record) else (of.records, 1 + of.levels)
+
+
+def records_in(of: Type) -> tuple[Record, ...]:
+    """Give the records that a value of the type may hold, or that it is, not looking into them."""
+    return (of,) if isinstance(of, Record) else of.records
 
 
 def held_records(record: Record) -> list[Record]:
     """Give the records that a value of `record` may hold, not looking into those."""
-    return [
-        found
-        for field in record.fields
-        if not isinstance(field.type, Primitive)
-        for found in records_in(field.type)
-    ]
+    found: list[Record] = []
+    for one in record.fields:
+        if isinstance(one.type, Record):
+            found.append(one.type)
+        elif one.type.records:
+            found += one.type.records
+    return found
 
 
 def direct_records(record: Record) -> list[Record]:
@@ -291,9 +327,9 @@ MAX_DEPTH = 1500  # levels of any kind; fastavro ends the process at some 3,000
 
 def nesting(of: Type) -> int:
     """Count the levels of a type down to its records, itself included."""
-    if isinstance(of, Primitive):
-        return 1
-    return 1 + max((nesting(part) for part in parts(of) if not isinstance(part, Record)), default=0)
+    if isinstance(of, Record):
+        return 1 + max((_inside(field.type)[1] - 1 for field in of.fields), default=0)
+    return of.levels
 
 
 def too_deep(groups: Iterable[Group]) -> Record | None:

@@ -92,9 +92,16 @@ REFUSED = [
     ({"type": "record", "name": "R", "fields": [], "doc": 5}, "$.doc", "expected a string"),
     ({"type": "record", "name": "R", "fields": [], "aliases": "x"}, "$.aliases", "a list"),
     ({"type": "record", "name": "R", "fields": [], "aliases": [".x"]}, "$.aliases[0]", "a name"),
+    ({**E, "aliases": ["x", "a" * 256]}, "$.aliases[1]", "at most 255"),
+    ({**E, "aliases": [5]}, "$.aliases[0]", "expected a name"),
+    ({**E, "namespace": "x" * 200, "aliases": ["y" * 60]}, "$.aliases[0]", "at most 255"),
     ({"type": "enum", "name": "E"}, "$", 'expected a list under "symbols"'),
     ({"type": "enum", "name": "E", "symbols": ["A", "A"]}, "$.symbols[1]", "'A' is there twice"),
     ({"type": "enum", "name": "E", "symbols": ["a-b"]}, "$.symbols[0]", "expected a symbol of"),
+    ({"type": "enum", "name": "E", "symbols": ["A", "B,C"]}, "$.symbols[1]", "expected a symbol"),
+    ({"type": "enum", "name": "E", "symbols": ["A", ""]}, "$.symbols[1]", "expected a symbol of"),
+    ({"type": "enum", "name": "E", "symbols": ["A", 5]}, "$.symbols[1]", "expected a symbol of"),
+    ({"type": "enum", "name": "E", "symbols": ["A", "B" * 256]}, "$.symbols[1]", "at most 255"),
     ({**E, "default": "C"}, "$.default", 'expected one of the symbols ["A", "B"], found "C"'),
     ({"type": "fixed", "name": "F"}, "$.size", "expected a number of bytes"),
     ({"type": "fixed", "name": "F", "size": -1}, "$.size", "expected a number of bytes"),
@@ -127,6 +134,36 @@ def test_what_is_no_type_is_refused_by_path(json: Any, path: str, problem: str) 
     error = refused(json)
     assert problem in error.text
     assert error.path == path or (path == "$" and "without end" in problem)
+
+
+def test_a_type_may_be_called_as_a_kind_of_types_is() -> None:
+    array = {"type": "fixed", "name": "array", "size": 1}
+    made = type_of([array, {"type": "array", "items": "int"}, {**array, "name": "union"}])
+    assert str(made) == "union {array, array<int>, union}"
+
+
+def test_what_is_alike_is_the_same_type() -> None:
+    fields: list[tuple[str, Any]] = [
+        ("a", ["null", "int"]),
+        ("b", ["null", {"type": "int"}]),
+        ("c", {"type": "array", "items": ["null", "int"]}),
+        ("d", {"type": "array", "items": ["null", "int"]}),
+        ("e", ["null", "x.E"]),
+        ("f", ["null", {"type": "E"}]),
+        ("g", "x.E"),
+    ]
+    made = type_of([{**E, "name": "x.E"}, record_json(*fields, name="x.R")])
+    assert isinstance(made, Union)
+    record = made.branches[1]
+    assert isinstance(record, Record)
+    a, b, c, d, e, f, g = (field.type for field in record.fields)
+    assert a is b
+    assert c is d
+    assert isinstance(c, Array)
+    assert c.items is a
+    assert e is f
+    assert isinstance(e, Union)
+    assert e.branches[1] is g is made.branches[0]
 
 
 def nested(depth: int) -> Any:
@@ -284,3 +321,8 @@ def test_suggestions_are_close_or_none() -> None:
     assert suggest("prise", ["price", "size"]) == "; did you mean 'price'?"
     assert suggest("PRICE", ["price", "size"]) == "; did you mean 'price'?"
     assert suggest("unlike", ["price", "size"]) == ""
+    # Comparing with all takes long, so the first have to do.
+    other = "z" * 100
+    assert suggest("price", [*[other] * 10, "prise"]) == "; did you mean 'prise'?"
+    assert suggest("price", [*[other] * 1000, "prise"]) == ""
+    assert suggest("p" * 200_000, ["prise"]) == ""
