@@ -33,10 +33,12 @@ from avrpc.errors import (
 )
 from avrpc.limits import Limits
 from avrpc.schema import Kind, Message, Protocol
+from avrpc.schema.changes import TOO_LARGE_TEXT
 from avrpc.schema.compat import Verdict
 from avrpc.schema.negotiation import Negotiation
 from avrpc.testing import Link, open_pair
 from tests.desk import Note, at_rest
+from tests.schema.build import TOO_LARGE
 from tests.schema.evolutions import (
     EVOLUTIONS,
     INCOMPATIBLE,
@@ -361,6 +363,24 @@ async def test_message_that_does_not_fit_raises_before_anything_is_sent(
         await wait_all_tasks_blocked()
         assert link.to_server.sent == sent
         await client.m(a=1)
+
+
+async def test_versions_too_large_to_be_compared_say_why_nothing_is_called() -> None:
+    mine, theirs = (version(message(("a", of)), other=message()) for of in TOO_LARGE)
+    server = serving(theirs)
+    async with meeting(server, mine) as client:
+        assert client.negotiation["m"].reason == f"m: {TOO_LARGE_TEXT}"
+        with pytest.raises(IncompatibleMessage, match="too large to be compared, so they count as"):
+            client.m(a={"leaf": 1})
+        await client.other()
+    link = Link()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve_stream, link.server)
+        with pytest.raises(
+            IncompatibleProtocol, match="m is incompatible: m: the two versions are"
+        ):
+            async with avrpc.connect_stream(link.client, mine, require="all"):
+                pass
 
 
 async def test_server_refuses_such_a_call_of_a_client_that_makes_it_all_the_same() -> None:

@@ -9,6 +9,11 @@ from .matching import MISFIT, TOO_LARGE, Look, Verdict, match_fields
 from .types import NAMED, Array, Enum, Fixed, Map, Named, Record, Type, Union
 
 _NO = Verdict.INCOMPATIBLE
+TOO_LARGE_TEXT = (
+    "the two versions are too large to be compared, so they count as incompatible:"
+    " too many types of the one might be any of too many of the other"
+)
+MAX_SHOWN = 300  # characters of a type; a union may hold 100 names of 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +38,14 @@ class Change:
 def own_changes(path: str, writer: Type, reader: Type, look: Look) -> Iterable[Change]:
     """Say what differs in a pair of types that does not fit as it is, leaving out its parts."""
     if look is TOO_LARGE:
-        return [Change(path, "incompatible", "the two versions are too large to be compared")]
+        return [Change(path, "incompatible", TOO_LARGE_TEXT)]
     match writer, reader:
         case Union(), _:
             return _union_changes(path, writer, reader, look)
         case _, Union():
             if look.own is _NO:
                 return [] if look.failed else [_misfit(path, writer, reader)]
-            return [Change(path, "widened", f"{writer} became {reader}")]
+            return [Change(path, "widened", f"{_shown(writer)} became {_shown(reader)}")]
         case (Array(), Array()) | (Map(), Map()):
             return []
         case Record(), Record() if look is not MISFIT:
@@ -65,7 +70,15 @@ def _described(of: Type) -> str:
         more = [f"{of.size} byte{'s' * (of.size != 1)}"] if isinstance(of, Fixed) else []
         more += [str(of.logical)] if of.logical else []
         return f"the {of.kind} {of.name}" + (f" ({', '.join(more)})" if more else "")
-    return str(of)
+    return _shown(of)
+
+
+def _shown(of: Type) -> str:
+    return _cut(str(of))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _rename(path: str, writer: Named, reader: Named) -> Iterator[Change]:
@@ -80,14 +93,14 @@ def _union_changes(path: str, writer: Union, reader: Type, look: Look) -> Iterat
     if not known:
         yield _misfit(path, writer, reader)
     elif unknown:
-        text = f"the reader has no {' or '.join(unknown)}: such a value does not arrive"
+        text = f"the reader has no {_cut(' or '.join(unknown))}: such a value does not arrive"
         yield Change(path, "partial", text)
     elif not isinstance(reader, Union):
-        yield Change(path, "unwrapped", f"{writer} became {reader}")
+        yield Change(path, "unwrapped", f"{_shown(writer)} became {_shown(reader)}")
     elif sorted(names) != sorted(map(str, reader.branches)):
-        yield Change(path, "widened", f"{writer} became {reader}")
+        yield Change(path, "widened", f"{_shown(writer)} became {_shown(reader)}")
     elif names != list(map(str, reader.branches)):
-        yield Change(path, "reordered", f"{writer} became {reader}")
+        yield Change(path, "reordered", f"{_shown(writer)} became {_shown(reader)}")
 
 
 def _field_changes(writer: Record, reader: Record) -> Iterator[Change]:
@@ -115,13 +128,13 @@ def _symbol_changes(path: str, writer: Enum, reader: Enum) -> Iterator[Change]:
     if not unknown:
         added = [symbol for symbol in reader.symbols if symbol not in sent]
         if added:
-            yield Change(path, "widened", f"the reader also knows {', '.join(added)}")
+            yield Change(path, "widened", f"the reader also knows {_cut(', '.join(added))}")
         elif writer.symbols != reader.symbols:
             yield Change(path, "reordered", f"the symbols of {reader} are in another order")
     elif reader.default is not None:
-        yield Change(path, "defaulted", f"{' or '.join(unknown)} becomes {reader.default}")
+        yield Change(path, "defaulted", f"{_cut(' or '.join(unknown))} becomes {reader.default}")
     elif len(unknown) < len(writer.symbols):
-        text = f"the reader has no {' or '.join(unknown)}: such a value does not arrive"
+        text = f"the reader has no {_cut(' or '.join(unknown))}: such a value does not arrive"
         yield Change(path, "partial", text)
     else:
         yield Change(path, "incompatible", f"the reader knows no symbol of {writer.name}")

@@ -1,31 +1,83 @@
 """What fits between a client's version of a protocol and a server's, message by message.
 
-Both ends compute it when they connect, from both texts, and come to the same answers. A message is
-then called with codecs that read what the other version writes (`AgreedMessage`); where the two
-versions of it are the same, with its own.
+Both ends compute it when they connect, from both texts, and come to the same answers: the verdicts
+at once, as a server's event loop waits for them; what differs, in words, when somebody asks. A
+message is then called with codecs that read what the other version writes (`AgreedMessage`); where
+the two versions of it are the same, with its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
+from typing import NamedTuple
 
 from .codec import Codec, ItemsCodec
-from .compat import Change, Comparison, Verdict, match_fields, same_name
+from .compat import Change, Comparison, Verdict, match_fields, same_name, steps_for
 from .declared import ErrorCodec
 from .fit import At
 from .messages import Kind, Signature
 from .protocol import Message, Protocol, item_place
 from .types import Array, Record, Type
 
+MAX_CHANGES = 200  # told of one pair of types; who wants to know more looks at the texts
 
-@dataclass(frozen=True, slots=True)
+
+class _Types(NamedTuple):
+    """Two versions of a type, whose changes are found when they are asked for."""
+
+    comparison: Comparison
+    writer: Type
+    reader: Type
+    path: str
+
+    def changes(self) -> Iterator[Change]:
+        return self.comparison.changes(self.writer, self.reader, self.path)
+
+
+@dataclass(frozen=True, eq=False)
 class Fit:
     """How one thing that travels fits: what the one end writes, as the other reads it."""
 
     verdict: Verdict = Verdict.SAME
-    changes: tuple[Change, ...] = ()
+    _told: tuple[Change | _Types, ...] = field(default=(), repr=False)
+
+    @cached_property
+    def changes(self) -> tuple[Change, ...]:
+        """What differs: of each type that travels at most 200 things, and what breaks it."""
+        found: list[Change] = []
+        for one in self._told:
+            if isinstance(one, Change):
+                found.append(one)
+                continue
+            changes = one.changes()
+            found += islice(changes, MAX_CHANGES)
+            rest = list(changes)
+            if rest:
+                found += [change for change in rest if change.kind == "incompatible"][:1]
+                found.append(Change(one.path, "more", "and more"))
+        return tuple(found)
+
+    def first(self, kind: str) -> Change | None:
+        """The first change of a kind, also beyond those in `changes`."""
+        for one in self._told:
+            for change in [one] if isinstance(one, Change) else one.changes():
+                if change.kind == kind:
+                    return change
+        return None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Fit):
+            return NotImplemented
+        return (self.verdict, self.changes) == (other.verdict, other.changes)
+
+    def __hash__(self) -> int:
+        return hash(self.verdict)
+
+
+_SAME = Fit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +126,9 @@ class MessageFit:
             return "the server has no such message"
         for kind in ("incompatible", "partial"):
             for part in (self.request, self.response, self.errors):
-                for change in part.changes:
-                    if change.kind == kind:
-                        return str(change)
+                change = part.first(kind) if part.verdict > Verdict.RESOLVABLE else None
+                if change is not None:
+                    return str(change)
         return ""
 
 
@@ -92,12 +144,12 @@ class Negotiation(Mapping[str, MessageFit]):
     def __init__(self, client: Protocol, server: Protocol) -> None:
         self.client = client
         self.server = server
-        self.comparison = Comparison()
+        self.comparison = Comparison(steps_for(len(client.text), len(server.text)))
         self._agreed_messages: dict[tuple[str, bool], Message] = {}
         self.only_at_server = tuple(name for name in server.messages if name not in client.messages)
         same = client.sha256 == server.sha256
         self._fits = {
-            name: MessageFit(name, Fit(), Fit(), Fit(), message.kind)
+            name: MessageFit(name, _SAME, _SAME, _SAME, message.kind)
             if same
             else self._fit(name, message.kind)
             for name, message in client.messages.items()
@@ -154,7 +206,9 @@ class Negotiation(Mapping[str, MessageFit]):
 
     def _types(self, writer: Type, reader: Type, path: str) -> Fit:
         verdict = self.comparison.verdict(writer, reader)
-        return Fit(verdict, tuple(self.comparison.changes(writer, reader, path)))
+        if verdict is Verdict.SAME:
+            return _SAME
+        return Fit(verdict, (_Types(self.comparison, writer, reader, path),))
 
     def _request(self, client: Signature, server: Signature) -> Fit:
         name = client.name
@@ -176,7 +230,7 @@ class Negotiation(Mapping[str, MessageFit]):
         return fit
 
     def _errors(self, client: Signature, server: Signature) -> Fit:
-        fit = Fit()
+        fit = _SAME
         for error in server.errors:
             mine = _matching_error(error, client.errors)
             path = f"{client.name}() error"
@@ -186,7 +240,7 @@ class Negotiation(Mapping[str, MessageFit]):
                 continue
             found = self._types(error, mine, path)
             if found.verdict is Verdict.INCOMPATIBLE:
-                found = Fit(Verdict.PARTIAL, found.changes)
+                found = replace(found, verdict=Verdict.PARTIAL)
             fit = _add(fit, found)
         return fit
 
@@ -223,7 +277,7 @@ def _whole(path: str, at_client: bool) -> Fit:
 
 
 def _add(fit: Fit, other: Fit) -> Fit:
-    return Fit(max(fit.verdict, other.verdict), fit.changes + other.changes)
+    return Fit(max(fit.verdict, other.verdict), fit._told + other._told)  # noqa: SLF001 - our own
 
 
 class AgreedMessage(Message):

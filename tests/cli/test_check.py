@@ -14,6 +14,7 @@ from tests.cli.conftest import Served
 from tests.cli.desk import ADMIN_JSON, QUOTES_JSON
 from tests.cli.program import ROOT
 from tests.cli.versions import HARMLESS, NEW, OLD, Repository, message, protocol, write
+from tests.schema.build import TOO_LARGE
 
 Cli = Callable[..., Result]
 Require = Callable[[str], str]
@@ -83,6 +84,17 @@ def test_problems_in_idl_are_told_by_line_and_column(tmp_path: Path, avrpc_cli: 
         "path": "",
         "problem": "no type 'Nope'",
     }
+
+
+def test_versions_too_large_to_be_compared_break_and_say_so(tmp_path: Path, avrpc_cli: Cli) -> None:
+    folders = [
+        write(tmp_path / name, shop=protocol("Shop", {"m": message("null", a=of)}))
+        for name, of in zip(("new", "old"), TOO_LARGE, strict=True)
+    ]
+    result = avrpc_cli("check", folders[0], "--against", folders[1])
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert "incompatible (breaks)" in result.stdout
+    assert "request: m: the two versions are too large to be compared" in result.stdout
 
 
 def test_what_breaks_is_told_and_exit_code_1(tmp_path: Path, avrpc_cli: Cli) -> None:

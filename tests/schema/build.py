@@ -72,6 +72,29 @@ def protocol_of(messages: dict[str, Any], *types: Any, name: str = "demo.P") -> 
     return Protocol.parse(json.dumps(protocol_json(messages, *types, name=name)))
 
 
+def crossed(leaf: str, count: int = 99, *, last: str = "", space: str = "n") -> list[Any]:
+    """Records of one short name that each hold a union of all: any may be any other.
+
+    Two versions of it are too large to be compared, unless those of the same full name fit.
+
+    Args:
+        leaf: The type of a field that each has.
+        count: How many there are.
+        last: The type of that field in the last one.
+        space: What their namespaces begin with.
+    """
+    names = [f"{space}{index}.N" for index in range(count)]
+    leaves = [leaf] * (count - 1) + [last or leaf]
+    return [
+        record_json(("leaf", leaf), ("u", [*names, "null"], None), name=name)
+        for name, leaf in zip(names, leaves, strict=True)
+    ]
+
+
+# Two versions of which any value of the one fits the other, as would be found out after long.
+TOO_LARGE = crossed("int", 40), crossed("string", 40, last="int", space="m")
+
+
 class Failed(NamedTuple):
     """What an error says, and where."""
 

@@ -413,6 +413,23 @@ EVOLUTIONS = [
         ("R.x: the writer calls it old", "R.y: not sent by the writer; its default is filled in"),
     ),
     Evolution(
+        "two fields of types that are alike",
+        record(
+            ("a", ["null", "int"]), ("b", array("int")), ("c", ["null", "int"]), ("d", array("int"))
+        ),
+        record(("a", ["int"]), ("b", array("long")), ("c", ["int"]), ("d", array("long"))),
+        PARTIAL,
+        {"a": 1, "b": [2], "c": None, "d": []},
+        Invalid("R.c: a value of null, which this end's version does not take here (at it.c)"),
+        (
+            "R.a: the reader has no null: such a value does not arrive",
+            "R.b[]: int becomes long",
+            "R.c: the reader has no null: such a value does not arrive",
+            "R.d[]: int becomes long",
+        ),
+        STRICT,
+    ),
+    Evolution(
         "fields with each other's name as alias keep their own",
         record(A, ("b", "int")),
         record(aliased("a", "int", "b"), aliased("b", "int", "a")),

@@ -2,9 +2,9 @@
 
 import pytest
 
-from avrpc.schema.changes import Change, own_changes
+from avrpc.schema.changes import MAX_SHOWN, Change, own_changes
 from avrpc.schema.compat import Comparison
-from avrpc.schema.matching import Look, Verdict
+from avrpc.schema.matching import TOO_LARGE, Look, Verdict
 from tests.schema.build import type_of
 from tests.schema.evolutions import EVOLUTIONS, Evolution, enum, fixed, record
 
@@ -60,3 +60,22 @@ def test_sizes_are_told_of_what_does_not_fit() -> None:
 def test_nothing_is_told_of_a_symbol_that_only_the_readers_default_is_about() -> None:
     row = Evolution("", enum("A"), enum("A", default="A"), Verdict.SAME, None, None, ())
     assert told(row) == []
+
+
+def test_words_on_large_types_are_cut() -> None:
+    names = [f"R{index}" for index in range(99)]
+    union = [record(name=name) for name in names]
+    (found,) = Comparison().changes(type_of(union), type_of("string"), "it")
+    assert found.text.startswith("expected string, the writer has union {R0, R1, R2")
+    assert len(found.text) < MAX_SHOWN + 60
+    symbols = " ".join(names)
+    (found,) = Comparison().changes(type_of(enum(symbols)), type_of(enum("R1")), "it")
+    assert found.text.startswith("the reader has no R0 or R2 or R3")
+    assert len(found.text) < MAX_SHOWN + 60
+
+
+def test_what_was_not_compared_is_told_as_such() -> None:
+    writer, reader = type_of("int"), type_of("long")
+    (found,) = own_changes("it", writer, reader, TOO_LARGE)
+    assert str(found).startswith("it: the two versions are too large to be compared")
+    assert found.kind == "incompatible"

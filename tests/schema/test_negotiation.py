@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from avrpc.errors import DeclaredError, InvalidValue
-from avrpc.schema.compat import Verdict
-from avrpc.schema.negotiation import AgreedMessage, Negotiation
-from tests.schema.build import LIST, linked
+from avrpc.schema.changes import TOO_LARGE_TEXT, Change
+from avrpc.schema.compat import Comparison, Verdict, steps_for
+from avrpc.schema.negotiation import MAX_CHANGES, AgreedMessage, Negotiation
+from avrpc.schema.types import Type
+from tests.schema.build import LIST, TOO_LARGE, crossed, linked
 from tests.schema.evolutions import (
     EVOLUTIONS,
     INCOMPATIBLE,
@@ -141,6 +144,64 @@ def test_equal_texts_are_not_looked_at() -> None:
     assert not found.comparison._levels
     assert found.at_client("m") is found.client.messages["m"]
     assert found.at_server("m") is found.server.messages["m"]
+
+
+def test_changes_are_found_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    changes = Comparison.changes
+
+    def note(self: Comparison, writer: Type, reader: Type, path: str) -> Iterator[Change]:
+        asked.append(path)
+        return changes(self, writer, reader, path)
+
+    monkeypatch.setattr(Comparison, "changes", note)
+    fit = Negotiation(version(A_MESSAGE), version(message(("a", "long"), response="string")))["m"]
+    assert fit.verdict is INCOMPATIBLE
+    assert not asked
+    assert fit.reason == "m(): expected int, the writer has string"
+    assert asked == ["m()"]  # what fits is not asked for reasons
+    assert fit.request.changes is fit.request.changes
+    assert asked == ["m()", "m"]
+
+
+def test_changes_end_after_many_and_the_reason_is_found_behind_them() -> None:
+    many = [(f"f{index}", "int", 0) for index in range(MAX_CHANGES * 2)]
+    fit = Negotiation(version(message()), version(message(*many, ("last", "int"))))["m"]
+    assert fit.verdict is INCOMPATIBLE
+    assert len(fit.request.changes) == MAX_CHANGES + 2
+    assert fit.reason == "m.last: not sent by the writer, and it has no default"
+    assert [str(one) for one in fit.request.changes[-2:]] == [fit.reason, "m: and more"]
+
+
+def test_fits_are_equal_by_what_they_say() -> None:
+    ends = version(A_MESSAGE), version(message(("a", "long"), response="int"))
+    one, other, turned = Negotiation(*ends), Negotiation(*ends), Negotiation(*reversed(ends))
+    assert one["m"] == other["m"] != turned["m"]
+    assert hash(one["m"]) == hash(other["m"])
+    assert one["m"].request != "resolvable"
+
+
+def test_versions_too_large_to_be_compared_say_so() -> None:
+    ends = [version(message(("a", of)), other=A_MESSAGE) for of in TOO_LARGE]
+    fits = Negotiation(*ends)
+    assert fits["m"].verdict is INCOMPATIBLE
+    assert fits["m"].reason == f"m: {TOO_LARGE_TEXT}"
+    assert fits["other"].verdict is SAME
+    sizes = [len(end.text) for end in ends]
+    assert fits.comparison._left > -1000
+    assert max(sizes) < 20_000
+    assert sum(map(len, fits.comparison._users.values())) < steps_for(*sizes)
+
+
+def test_steps_go_by_the_smaller_text() -> None:
+    """So that a stranger's small one takes little time where ours is large."""
+    small, large = (
+        version(message(("a", crossed("int", 12)))),
+        version(message(("a", TOO_LARGE[1]))),
+    )
+    fits = Negotiation(small, large)
+    assert fits["m"].reason == f"m: {TOO_LARGE_TEXT}"
+    assert sum(map(len, fits.comparison._users.values())) < 3_500
 
 
 # -- the messages that are called
