@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import trio
 
@@ -64,11 +64,12 @@ def connect(
 
     Raises:
         ConnectFailed: No connection came about; its subclasses say why.
-        ValueError: The address is none.
+        ValueError: The address is none, or ``require`` is something else.
     """
     if credentials is not None or tls is not None:
         raise NotImplementedError("credentials and tls are not supported in this version")
     parse_address(address)
+    _check_require(require)
 
     async def transport() -> Transport:
         return await _open_transport(address)
@@ -90,6 +91,7 @@ def connect_stream(
     Takes the stream over, and closes it. ``address`` says where it leads, for errors and
     `Client.address`.
     """
+    _check_require(require)
 
     async def transport() -> Transport:
         return StreamTransport(stream, address)
@@ -155,6 +157,12 @@ async def _open(
         await transport.aclose()
         raise
     return Session(transport, connection), events, agreement, limits
+
+
+def _check_require(require: object) -> None:
+    if require not in (None, *get_args(Require)):
+        words = ", ".join(map(repr, get_args(Require)))
+        raise ValueError(f"require: expected {words} or None, got {require!r}")
 
 
 def _require(negotiation: Negotiation, require: Require | None, address: str) -> None:

@@ -302,6 +302,10 @@ def test_what_connect_does_not_support_it_says() -> None:
         avrpc.connect("tcp://127.0.0.1:1", tls=object())
     with pytest.raises(ValueError, match="expected tcp"):
         avrpc.connect("nonsense")
+    with pytest.raises(ValueError, match=r"^require: expected 'all', 'strict' or None, got 'any'$"):
+        avrpc.connect("tcp://127.0.0.1:1", require="any")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^require: expected"):
+        avrpc.connect_stream(Link().client, require=True)  # type: ignore[arg-type]
 
 
 async def test_address_of_a_stream_is_what_its_owner_says() -> None:
