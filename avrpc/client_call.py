@@ -81,6 +81,17 @@ def outcome_value(outcome: ResultReceived, codec: Codec) -> Any:
         raise
 
 
+def surplus_error(outcome: ResultReceived, message: Message) -> InvalidValue | None:
+    """The exception for a RESULT that has a value where its message has none for it."""
+    if not outcome.data:
+        return None
+    return InvalidValue(
+        f"{message.name}(): expected a result without a value, got {len(outcome.data)} bytes",
+        path=f"{message.name}()",
+        maybe_executed=True,
+    )
+
+
 class ClientEntry:
     """What every kind of call leaves out of `session.CallEntry`."""
 
@@ -152,8 +163,13 @@ class OneWayWait(ClientEntry):
         self._message = message
 
     def on_outcome(self, outcome: Outcome) -> None:
-        if not isinstance(outcome, ResultReceived):
-            logger.warning("one-way call failed: %s", outcome_error(outcome, self._message))
+        error: AvrpcError | None
+        if isinstance(outcome, ResultReceived):
+            error = surplus_error(outcome, self._message)
+        else:
+            error = outcome_error(outcome, self._message)
+        if error is not None:
+            logger.warning("one-way call failed: %s", error)
 
     def on_failure(self, error: AvrpcError) -> None:
         logger.warning("one-way call %s may be lost: %s", self._message.name, error)

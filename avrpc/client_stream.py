@@ -28,7 +28,14 @@ from trio.lowlevel import (
 )
 
 from avrpc.call import ItemReceiver, ItemSender
-from avrpc.client_call import ClientEntry, deadline_after, outcome_error, outcome_value, time_left
+from avrpc.client_call import (
+    ClientEntry,
+    deadline_after,
+    outcome_error,
+    outcome_value,
+    surplus_error,
+    time_left,
+)
 from avrpc.collect import ItemCollector
 from avrpc.errors import AvrpcError, DeadlineExceeded, InvalidValue, fresh
 from avrpc.schema import ItemsCodec, Message
@@ -193,6 +200,8 @@ class _Receiving(StreamCall, trio.abc.ReceiveChannel[Any]):
                 self._items.feed_whole(outcome_value(outcome, codec))
             except InvalidValue as error:
                 self._items.finish(error)
+        elif surplus := surplus_error(outcome, self._message):
+            self._items.finish(surplus)
 
     def on_items(self, data: bytes, count: int) -> None:
         self._items.feed(data, count)

@@ -158,6 +158,20 @@ async def test_one_way_call_that_fails_is_logged(caplog: pytest.LogCaptureFixtur
     assert "secret" not in told[0].message
 
 
+@pytest.mark.parametrize(("value", "lines"), [(b"", 0), (b"\x00", 1)])
+async def test_one_way_call_that_is_answered_with_a_value_is_logged(
+    value: bytes, lines: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_raw_server() as (client, server):
+        await client.note("hello")
+        await server.send(frame(Kind.RESULT, 1, value))
+        await wait_all_tasks_blocked()
+        assert at_rest(client) == []
+    told = [one.message for one in caplog.records if "one-way" in one.message]
+    text = "one-way call failed: note(): expected a result without a value, got 1 bytes"
+    assert told == [text] * lines
+
+
 async def test_one_way_call_that_the_server_may_not_have_got_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

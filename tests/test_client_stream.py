@@ -14,16 +14,19 @@ from trio.testing import MockClock, assert_checkpoints, wait_all_tasks_blocked
 import avrpc
 from avrpc.client import Client
 from avrpc.testing import Link, open_pair
+from avrpc.wire.frames import Kind
 from tests.desk import (
     DESK,
     Note,
     at_rest,
     desk_server,
     open_desk,
+    open_raw_server,
     tick,
 )
 from tests.schema.evolutions import array, enum
 from tests.schema.message_evolutions import message, streamed, version
+from tests.wire.pair import count, frame
 
 
 class Watched:
@@ -560,3 +563,19 @@ async def test_whole_response_that_is_invalid_ends_the_items() -> None:
         with pytest.raises(avrpc.InvalidValue) as raised:
             await call.receive()
         assert raised.value.maybe_executed is True
+
+
+@pytest.mark.parametrize("use", ["pull", "swap"])
+async def test_result_with_a_value_is_no_clean_end_of_a_streamed_response(use: str) -> None:
+    async with open_raw_server() as (client, server):
+        call = client.pull(3) if use == "pull" else client.swap()
+        async with call as blobs:
+            item = frame(Kind.ITEMS, 1, count(1), b"\x02a")
+            await server.send(item, frame(Kind.RESULT, 1, b"\x02b\x00"))
+            assert await blobs.receive() == b"a"
+            for _ in range(2):
+                with pytest.raises(avrpc.InvalidValue) as caught:
+                    await blobs.receive()
+            assert str(caught.value) == f"{use}(): expected a result without a value, got 3 bytes"
+            assert (caught.value.path, caught.value.maybe_executed) == (f"{use}()", True)
+        assert at_rest(client) == []
