@@ -21,7 +21,7 @@ A map of the package; imports only go down (tests/test_layering.py):
     opening, handshake, memory  how a connection begins, and what is remembered of it
     transport, listen, address  sockets and streams, at what address;  limits: how much
     wire       schema           the protocol without IO; Avro types, protocols and codecs
-    errors, groups              what can go wrong
+    errors, groups              what can go wrong;  shown, log: what is said of it
 """
 
 from avrpc.client import Client, connect, connect_stream

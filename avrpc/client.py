@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,16 +16,16 @@ from avrpc.errors import ConnectFailed, ConnectTimeout, IncompatibleProtocol, Un
 from avrpc.groups import failure_of
 from avrpc.handshake import Agreement, ClientHandshake
 from avrpc.limits import Limits
+from avrpc.log import logger
 from avrpc.memory import ServerMemory
 from avrpc.opening import open_client
 from avrpc.schema import Protocol
 from avrpc.schema.compat import Verdict
 from avrpc.schema.negotiation import Negotiation
 from avrpc.session import Session
+from avrpc.shown import shown
 from avrpc.transport import SocketTransport, StreamTransport, Transport
 from avrpc.wire import Connection, GoawayCode, Role
-
-logger = logging.getLogger("avrpc")
 
 Require = Literal["all", "strict"]
 
@@ -171,7 +170,7 @@ def _require(negotiation: Negotiation, require: Require | None, address: str) ->
     limit = Verdict.PARTIAL if require == "all" else Verdict.RESOLVABLE
     bad = [fit for fit in negotiation.values() if fit.verdict > limit]
     if bad:
-        told = "; ".join(f"{fit.name} is {fit.verdict}: {fit.reason}" for fit in bad[:5])
+        told = "; ".join(f"{fit.name} is {fit.verdict}: {shown(fit.reason)}" for fit in bad[:5])
         raise IncompatibleProtocol(
             f"{address}: its {negotiation.server.name} does not fit this end's"
             f" ({len(bad)} of {len(negotiation)} messages): {told}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from math import ceil, inf
 from typing import Any
 
@@ -28,17 +27,17 @@ from avrpc.errors import (
     Unavailable,
     UnknownMessage,
 )
+from avrpc.log import logger
 from avrpc.schema import Codec, Message
 from avrpc.session import Outcome, Session
+from avrpc.shown import MOST_IN_ERROR, shown
 from avrpc.wire import ResultReceived, StatusCode, StatusReceived
-
-logger = logging.getLogger("avrpc")
 
 
 def status_error(status: StatusReceived, message: Message) -> AvrpcError:
     """The exception for a call that ended with a STATUS."""
     code, started = status.code, status.started
-    text = f"{message.name}: {status.text[:500]}"
+    text = f"{message.name}: {shown(status.text, MOST_IN_ERROR)}"
     if code == StatusCode.CANCELLED:
         return CallCancelled(text, maybe_executed=started)
     if code == StatusCode.DEADLINE_EXCEEDED:

@@ -23,6 +23,7 @@ from avrpc.schema import Kind, Message
 from avrpc.schema.compat import Verdict
 from avrpc.schema.negotiation import MessageFit
 from avrpc.session import Session
+from avrpc.shown import MOST_IN_ERROR, shown
 from avrpc.wire import MAX_METADATA_ENTRIES, ResultReceived, StatusCode, StatusReceived
 
 Metadata = Mapping[str, bytes | str]
@@ -189,7 +190,7 @@ class UncallableMessage:
 
     def __call__(self, *args: Any, **parameters: Any) -> NoReturn:
         """Raise `IncompatibleMessage` or `UnknownMessage`; nothing is sent."""
-        text = f"{self._fit.name}: {self._address}: {self._fit.reason}"
+        text = f"{self._fit.name}: {self._address}: {shown(self._fit.reason, MOST_IN_ERROR)}"
         if self._fit.verdict is Verdict.MISSING:
             raise UnknownMessage(text)
         raise IncompatibleMessage(text)

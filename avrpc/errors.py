@@ -32,6 +32,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import trio
 
+from avrpc.shown import MOST_IN_ERROR, shown
+
 _E = TypeVar("_E", bound=BaseException)
 
 
@@ -212,8 +214,9 @@ class DeclaredError(RemoteError):
     full_name: ClassVar[str] = ""
 
     def __init__(self, /, **fields: Any) -> None:
-        given = ", ".join(f"{name}={value!r}" for name, value in fields.items())
-        super().__init__(f"{self.full_name}({given})", name=self.full_name, fields=fields)
+        given = ", ".join(f"{name}={shown(repr(value))}" for name, value in fields.items())
+        text = f"{self.full_name}({given})"
+        super().__init__(shown(text, 2 * MOST_IN_ERROR), name=self.full_name, fields=fields)
         for name, value in fields.items():
             if not (hasattr(BaseException, name) or name in _RESERVED or _is_dunder(name)):
                 setattr(self, name, value)

@@ -30,6 +30,7 @@ from avrpc.errors import (
 from avrpc.limits import Limits, limits_of_peer
 from avrpc.memory import NegotiationCache, ServerMemory, TextCache, hashes
 from avrpc.schema import Protocol
+from avrpc.schema.gate import MAX_NAME_LENGTH
 from avrpc.schema.handshake_records import (
     HANDSHAKE_REQUEST,
     HANDSHAKE_RESPONSE,
@@ -38,6 +39,8 @@ from avrpc.schema.handshake_records import (
     RecordCodec,
 )
 from avrpc.schema.negotiation import Negotiation
+from avrpc.schema.parse import NAME
+from avrpc.shown import MOST_IN_ERROR, shown
 from avrpc.wire import GoawayCode, MessageShape, WireLimits
 
 VERSION = 1
@@ -197,7 +200,15 @@ class ClientHandshake:
         except ValueError as error:
             raise ConnectFailed(f"{self._address}: the server announced {error}") from error
         negotiation = self._memory.negotiations.between(local, remote)
-        return Agreement(negotiation, peer_limits, tuple(hello["protocols"]))
+        return Agreement(negotiation, peer_limits, self._offered(hello["protocols"]))
+
+    def _offered(self, names: list[str]) -> tuple[str, ...]:
+        for name in names:
+            if len(name) > MAX_NAME_LENGTH or not all(map(NAME.fullmatch, name.split("."))):
+                raise ConnectFailed(
+                    f"{self._address}: the server offers {shown(repr(name))}, which is no name"
+                )
+        return tuple(names)
 
     def _remote(self, response: Mapping[str, Any], sha256: bytes) -> Protocol:
         """The server's protocol: the one guessed, or the one whose text the answer holds."""
@@ -216,12 +227,12 @@ class ClientHandshake:
         try:
             return self._memory.texts.learn(text, source=f"protocol of {self._address}")
         except SchemaError as error:
-            raise ConnectFailed(f"{self._address}: {error}") from error
+            told = shown(error, MOST_IN_ERROR)
+            raise ConnectFailed(f"{self._address}: {told}") from error
 
     def _refused(self, refusal: Mapping[str, Any]) -> ConnectFailed:
-        # It may end in a terminal, so no line ends and escapes of a stranger's.
-        shown = "".join(c if c.isprintable() else "?" for c in refusal["text"][:500])
-        text = f"{self._address}: the server refused: {shown}"
+        told = shown(refusal["text"], MOST_IN_ERROR)
+        text = f"{self._address}: the server refused: {told}"
         if refusal["code"] == GoawayCode.INCOMPATIBLE_PROTOCOL:
             return IncompatibleProtocol(text)
         return ConnectionRefused(text, code=refusal["code"])
@@ -320,7 +331,7 @@ class ServerHandshake:
         if theirs.name != wanted.name:
             raise _Refused(
                 GoawayCode.INCOMPATIBLE_PROTOCOL,
-                f"the client's protocol is {theirs.name[:100]}, and not {wanted.name}",
+                f"the client's protocol is {shown(theirs.name)}, and not {wanted.name}",
             )
         known = request["serverHash"] == wanted.md5
         content = self._response("BOTH" if known else "CLIENT", wanted, with_text=not known)
@@ -337,7 +348,7 @@ class ServerHandshake:
         except KeyError:
             raise _Refused(
                 GoawayCode.UNKNOWN_PROTOCOL,
-                f"no protocol {name[:100]!r} here; there is {', '.join(self._offered)}",
+                f"no protocol {shown(name)!r} here; there is {', '.join(self._offered)}",
             ) from None
 
     def _theirs(

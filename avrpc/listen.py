@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import socket
 import stat
 from pathlib import Path
@@ -11,8 +10,7 @@ from pathlib import Path
 import trio
 
 from avrpc.address import TcpAddress, UnixAddress, parse_address
-
-logger = logging.getLogger("avrpc")
+from avrpc.log import logger
 
 # Accepting fails so while the process or the system is out of something that may come back.
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}

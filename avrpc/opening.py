@@ -9,6 +9,7 @@ import trio
 from avrpc.errors import ConnectFailed, NotAvrpc
 from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake, Verdict
 from avrpc.limits import Limits
+from avrpc.shown import shown
 from avrpc.transport import Transport
 from avrpc.wire import Connection, PackReceived, PeerViolated
 
@@ -56,7 +57,7 @@ async def _receive_answer(transport: Transport, connection: Connection, serial: 
             )
         for event in connection.receive_data(data):
             if isinstance(event, PeerViolated):
-                raise NotAvrpc(f"{transport.peer}: does not speak avrpc: {event.text}")
+                raise NotAvrpc(f"{transport.peer}: does not speak avrpc: {shown(event.text)}")
             assert isinstance(event, PackReceived)
             return event.content
 

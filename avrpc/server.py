@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,14 +14,13 @@ from avrpc.handlers import Method, bind_service
 from avrpc.handshake import ServerHandshake
 from avrpc.limits import Limits
 from avrpc.listen import Listener, listen
+from avrpc.log import logger
 from avrpc.memory import NegotiationCache, TextCache
 from avrpc.schema import Protocol
 from avrpc.schema.negotiation import Negotiation
 from avrpc.server_connection import ServerConnection
 from avrpc.transport import SocketTransport, StreamTransport, Transport
 from avrpc.wire import AssemblyBudget, Connection, Role
-
-logger = logging.getLogger("avrpc")
 
 
 class Server:

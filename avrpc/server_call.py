@@ -9,7 +9,6 @@ of PEP 789 do not arise.
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import AsyncGenerator, Mapping
 from contextvars import ContextVar
@@ -24,11 +23,10 @@ from avrpc.collect import ItemCollector
 from avrpc.errors import AvrpcError, InvalidValue
 from avrpc.groups import single
 from avrpc.handlers import Method, Style
+from avrpc.log import logger
 from avrpc.schema import Message
 from avrpc.session import HIGH_WATER, Outcome, Session
 from avrpc.wire import CallReceived, StatusCode
-
-logger = logging.getLogger("avrpc")
 
 _current: ContextVar[CallInfo] = ContextVar("avrpc.current_call")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Protocol
 
 import trio
@@ -10,6 +9,7 @@ import trio
 from avrpc.handlers import Method
 from avrpc.handshake import Agreement, ServerHandshake
 from avrpc.limits import Limits
+from avrpc.log import logger
 from avrpc.opening import Refused, open_server
 from avrpc.schema.negotiation import Negotiation
 from avrpc.server_call import Host as CallHost
@@ -18,8 +18,6 @@ from avrpc.session import Session, lost
 from avrpc.transport import Transport
 from avrpc.wire import CallReceived, Connection, GoawayCode, StatusCode
 from avrpc.workers import Workers
-
-logger = logging.getLogger("avrpc")
 
 
 class Host(CallHost, Protocol):
@@ -81,7 +79,7 @@ class ServerConnection:
                     self._transport, connection, server.handshake(), server.limits
                 )
         except Refused as refused:
-            logger.warning("%s: refused: %.300s", peer, str(refused).encode("unicode_escape"))
+            logger.warning("%s: refused: %s", peer, refused)
         except trio.TooSlowError:
             logger.warning("%s: no handshake in %s s", peer, server.limits.handshake_timeout)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:

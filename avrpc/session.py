@@ -13,7 +13,6 @@ our own, sends the buffer. Two things make that fast (both measured, CPU per cal
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -37,6 +36,8 @@ from avrpc.errors import (
     Unavailable,
     fresh,
 )
+from avrpc.log import logger
+from avrpc.shown import shown
 from avrpc.transport import Transport
 from avrpc.wire import (
     CallReceived,
@@ -56,8 +57,6 @@ from avrpc.wire import (
     StatusReceived,
     ValueTooLarge,
 )
-
-logger = logging.getLogger("avrpc")
 
 # Above HIGH bytes unsent, tasks wait before they add more (and a server reads no more calls);
 # below LOW they go on. HIGH is a window: what one stream may have under way anyway.
@@ -404,21 +403,22 @@ class Session:
 
     def _goaway(self, event: GoawayReceived) -> None:
         peer = self.transport.peer
-        refused = Unavailable(f"{peer} takes no more calls: {event.text[:200]}")
+        refused = Unavailable(f"{peer} takes no more calls: {shown(event.text)}")
         for call_id in event.unaccepted:
             entry = self.calls.pop(call_id, None)
             if entry is not None:
                 entry.on_failure(_mine(refused))
         if event.code not in (GoawayCode.NO_ERROR, GoawayCode.SHUTDOWN):
-            logger.warning("%s: ended the connection: %d %.200r", peer, event.code, event.text)
-            self.end(lost(f"{peer} ended the connection: {event.text[:200]} (code {event.code})"))
+            logger.warning("%s: ended the connection: %d %s", peer, event.code, event.text)
+            text = shown(event.text)
+            self.end(lost(f"{peer} ended the connection: {text} (code {event.code})"))
         elif self.connection.role is Role.CLIENT:
             self._take_no_more(refused)
         self._check_idle()
 
     def _violated(self, event: PeerViolated) -> None:
-        logger.warning("%s: protocol violation: %.300s", self.transport.peer, event.text)
-        self.end(lost(f"{self.transport.peer} broke the protocol: {event.text}"))
+        logger.warning("%s: protocol violation: %s", self.transport.peer, event.text)
+        self.end(lost(f"{self.transport.peer} broke the protocol: {shown(event.text)}"))
 
     # ... what this end does to a call ...
 

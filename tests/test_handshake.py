@@ -542,7 +542,7 @@ ANSWERS: list[tuple[bytes, type[ConnectFailed], str]] = [
     (
         response(meta={"avrpc-refused": REFUSAL.encode({"code": -5, "text": "\x1b[2J\r\n"})}),
         ConnectionRefused,
-        "the server refused: ?[2J??",
+        r"the server refused: \x1b[2J\r\n",
     ),
     (response(meta={"avrpc-refused": b""}), NotAvrpc, GARBAGE),
     (
@@ -584,6 +584,15 @@ ANSWERS: list[tuple[bytes, type[ConnectFailed], str]] = [
         response(match="BOTH", **meta(limits={"maxCalls": 0})),
         ConnectFailed,
         "the server announced maxCalls: expected 1 to 2147483647, got 0",
+    ),
+    # Names that are none.
+    *(
+        (
+            response(match="BOTH", **meta(protocols=["demo.Quotes", name])),
+            ConnectFailed,
+            f"the server offers {repr(name)[:100]}",
+        )
+        for name in ("", "demo.", "a b", "a\nb", "x" * 256)
     ),
 ]
 

@@ -12,7 +12,7 @@ from avrpc.cli import options
 from avrpc.cli.compared import compare_with_server, report
 from avrpc.cli.failures import Usage
 from avrpc.cli.offered import pick_protocol
-from avrpc.cli.output import Output, json_text
+from avrpc.cli.output import Output, json_text, printable
 from avrpc.cli.running import run
 from avrpc.cli.tables import show_compared
 from avrpc.cli.values import to_json
@@ -92,7 +92,8 @@ def describe(
                 await output.put_line()
             await _show(found, output)
         if as_json and not protocol and len(offered) > 1:
-            click.echo(f"avrpc: it also offers {', '.join(offered[1:])}", err=True)
+            also = printable(", ".join(offered[1:]))
+            click.echo(f"avrpc: it also offers {also}", err=True)
 
     run(show)
 

@@ -15,6 +15,7 @@ import avrpc
 from avrpc.demo.interface import Vitals
 from avrpc.demo.machine import Device, Meter, this_machine
 from avrpc.demo.units import factor
+from avrpc.shown import shown
 
 logger = logging.getLogger("avrpc.demo")
 
@@ -88,7 +89,7 @@ class VitalsService:
             yield {**reading, "value": None if value is None else value * times}
 
     async def note(self, text: str) -> None:
-        logger.info("note from %s: %s", avrpc.current_call().peer, text)
+        logger.info("note from %s: %s", avrpc.current_call().peer, shown(text))
 
     def _find(self, device: str) -> Device:
         found = self._devices.get(device)

@@ -8,6 +8,7 @@ from copy import copy
 from typing import Any, ClassVar, cast
 
 from avrpc.errors import DeclaredError, InvalidValue, RemoteError
+from avrpc.shown import MOST_IN_ERROR, shown
 
 from .codec import Codec
 from .compat import Comparison, Verdict
@@ -165,7 +166,7 @@ class ErrorCodec:
         except ValueError as exc:
             raise at.wrong(str(exc)) from None
         if branch == 0:
-            return RemoteError(self._text.decode(data[start:]))
+            return RemoteError(shown(self._text.decode(data[start:]), MOST_IN_ERROR))
         if not 0 < branch <= len(self._readers):
             raise at.wrong(f"no branch number {branch}")
         return self._readers[branch - 1](data[start:])

@@ -126,6 +126,6 @@ def test_a_server_whose_output_nobody_reads_serves_and_logs_to_stderr(tmp_path: 
             _, errors = client.communicate(timeout=PATIENCE)
             assert client.returncode == 4
             assert "a secret" not in errors
-        wait_for(server.stderr, "RuntimeError: a secret")
+        wait_for(server.stderr, "    RuntimeError: a secret")
         server.send_signal(signal.SIGINT)
         assert server.wait(PATIENCE) == 0
