@@ -155,7 +155,7 @@ async def _open(
     except BaseException:
         await transport.aclose()
         raise
-    return Session(transport, connection), events, agreement, limits
+    return Session(transport, connection, limits), events, agreement, limits
 
 
 def _check_require(require: object) -> None:

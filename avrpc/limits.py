@@ -30,7 +30,17 @@ class Limits:
         max_running_handlers: Handlers running at once in a server; beyond, calls are refused.
         max_assembly_bytes: Half values that a server holds, over all its connections.
         max_connections: Connections of a server. Beyond, new ones wait to be accepted.
+        max_handshakes: Of them, those that have not shaken hands. Beyond, new ones wait.
         handshake_timeout: From accept to the end of the handshake.
+        keepalive_interval: After so much silence a PING is sent. 30 s, below the minute after
+            which many routers and load balancers forget a connection.
+        keepalive_timeout: How long anything may take to come after it, before the connection is
+            given up. Raise it where the peer's loop may stand still for longer.
+        write_stall_timeout: How long a peer may take no byte of what there is to send.
+        piece_timeout: How long a large value may take from one piece to the next.
+        idle_timeout: A connection without a call is closed after it. Off, unless set.
+        max_call_time: A server ends handlers after it, also of callers that set no deadline, or a
+            longer one; these get `LimitExceeded`. Off, unless set.
         drain_timeout: How long a closing server lets calls finish before it cancels them.
         cancel_timeout: How long it then waits for handlers to end.
         close_timeout: Bound on every other step of closing a connection.
@@ -49,7 +59,14 @@ class Limits:
     max_running_handlers: int = 32_768
     max_assembly_bytes: int = 256 * _MIB
     max_connections: int = 10_000
+    max_handshakes: int = 512
     handshake_timeout: float = 10.0
+    keepalive_interval: float = 30.0
+    keepalive_timeout: float = 20.0
+    write_stall_timeout: float = 30.0
+    piece_timeout: float = 30.0
+    idle_timeout: float = inf
+    max_call_time: float = inf
     drain_timeout: float = 30.0
     cancel_timeout: float = 5.0
     close_timeout: float = 5.0
@@ -60,10 +77,10 @@ class Limits:
             value = getattr(self, name)
             if type(value) is not int or not lowest <= value <= highest:
                 raise ValueError(f"Limits.{name}: expected {lowest} to {highest}, got {value!r}")
-        for name in _TIMES:
+        for name, least in _TIMES.items():
             value = getattr(self, name)
-            if type(value) not in {int, float} or not 0 <= value <= inf:
-                raise ValueError(f"Limits.{name}: expected 0 or more seconds, got {value!r}")
+            if type(value) not in {int, float} or not least <= value <= inf:
+                raise ValueError(f"Limits.{name}: expected {least} or more seconds, got {value!r}")
 
     def wire(self) -> WireLimits:
         """The part that the wire holds the peer to."""
@@ -101,8 +118,22 @@ _OWN_RANGES = {
     "max_running_handlers": (1, _LARGEST),
     "max_assembly_bytes": (1, 2**63 - 1),
     "max_connections": (1, _LARGEST),
+    "max_handshakes": (1, _LARGEST),
 }
-_TIMES = ("handshake_timeout", "drain_timeout", "cancel_timeout", "close_timeout")
+
+# And the least seconds. Where something is looked at again and again, looking takes time, too.
+_TIMES = {
+    "handshake_timeout": 0,
+    "keepalive_interval": 0.1,
+    "keepalive_timeout": 0.1,
+    "write_stall_timeout": 0.1,
+    "piece_timeout": 0.1,
+    "idle_timeout": 0.1,
+    "max_call_time": 0,
+    "drain_timeout": 0,
+    "cancel_timeout": 0,
+    "close_timeout": 0,
+}
 
 
 def limits_of_peer(announced: dict[str, int]) -> WireLimits:

@@ -9,6 +9,7 @@ from typing import Any
 
 import trio
 
+from avrpc.door import Door
 from avrpc.groups import failure_of
 from avrpc.handlers import Method, bind_service
 from avrpc.handshake import ServerHandshake
@@ -59,7 +60,7 @@ class Server:
         self._texts = TextCache()
         self._negotiations = NegotiationCache()
         self._budget = AssemblyBudget(self.limits.max_assembly_bytes)
-        self._places = trio.Semaphore(self.limits.max_connections)
+        self._door = Door(self.limits)
         self._connections: set[ServerConnection] = set()
         self._listening: set[trio.CancelScope] = set()
         self.closing = False
@@ -118,7 +119,7 @@ class Server:
 
         Takes the stream over, and closes it.
         """
-        await self._places.acquire()
+        await self._door.enter()
         try:
             await self._handle(StreamTransport(stream, "stream"))
         except BaseExceptionGroup as group:
@@ -187,30 +188,28 @@ class Server:
 
     async def _accept(self, listener: Listener, connections: trio.Nursery) -> None:
         while True:
-            await self._places.acquire()
+            await self._door.enter()
+            sock = None
             try:
                 sock = await listener.accept()
-            except BaseException:
-                self._places.release()
-                raise
-            if sock is None:
-                self._places.release()
-                continue
-            connections.start_soon(self._handle, SocketTransport(*sock))
+            finally:
+                if sock is None:
+                    self._door.turn_away()
+            if sock is not None:
+                connections.start_soon(self._handle, SocketTransport(*sock))
 
     async def _handle(self, transport: Transport) -> None:
         """One connection, from accept to end. What goes wrong in it stays in it."""
         connection = ServerConnection(self, transport)
         self._connections.add(connection)
         try:
-            if not self.closing:
-                await connection.run()
+            await connection.run()
         except Exception:  # one connection never ends the server
             logger.exception("%s: internal error", transport.peer)
         finally:
             await transport.aclose()
             self._connections.discard(connection)
-            self._places.release()
+            self._door.leave()
             self._gone.unpark_all()
 
     # For the connections ...
@@ -237,6 +236,10 @@ class Server:
             else None
             for message in negotiation.client.messages_by_number
         ]
+
+    def shaken_hands(self) -> None:
+        """A handshake is over, in whatever way."""
+        self._door.shaken_hands()
 
     def call_began(self) -> bool:
         """Count a handler; False, and not counted, where too many run."""

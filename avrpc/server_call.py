@@ -23,6 +23,7 @@ from avrpc.collect import ItemCollector
 from avrpc.errors import AvrpcError, InvalidValue
 from avrpc.groups import single
 from avrpc.handlers import Method, Style
+from avrpc.limits import Limits
 from avrpc.log import logger
 from avrpc.schema import Message
 from avrpc.session import HIGH_WATER, Outcome, Session
@@ -68,6 +69,7 @@ def current_call() -> CallInfo:
 class Host(Protocol):
     """What a call needs of its server."""
 
+    limits: Limits
     thread_limiter: trio.CapacityLimiter
 
     def call_ended(self) -> None:
@@ -89,6 +91,7 @@ class ServerCall(CallInfo):
         "_cancelled",
         "_host",
         "_id",
+        "_is_ours",
         "_items",
         "_method",
         "_parameters",
@@ -105,9 +108,12 @@ class ServerCall(CallInfo):
         self.peer = session.transport.peer
         self.metadata = event.metadata or {}
         self.attempt = 0
-        self.deadline = (
-            inf if event.time_left is None else trio.current_time() + event.time_left / 1000
-        )
+        seconds = host.limits.max_call_time
+        self._is_ours = True  # the deadline
+        if event.time_left is not None and event.time_left / 1000 <= seconds:
+            seconds = event.time_left / 1000
+            self._is_ours = False
+        self.deadline = inf if seconds == inf else trio.current_time() + seconds
         self._host = host
         self._session = session
         self._method = method
@@ -194,13 +200,21 @@ class ServerCall(CallInfo):
         self._scope = None
         if not self._answered:
             if not self._cancelled and self.deadline <= trio.current_time():
-                self._status(StatusCode.DEADLINE_EXCEEDED, "the deadline has passed")
+                self._time_is_up()
             else:
                 self._status(*self._reason)
         if self._items is not None:
             self._items.close()
         if self._thread is None or not self._thread.taken:  # else the thread's end counts
             self._host.call_ended()
+
+    def _time_is_up(self) -> None:
+        if self._is_ours:
+            seconds = self._host.limits.max_call_time
+            text = f"the server gives a call {seconds:g} s (its Limits.max_call_time)"
+            self._status(StatusCode.RESOURCE_EXHAUSTED, text)
+        else:
+            self._status(StatusCode.DEADLINE_EXCEEDED, "the deadline has passed")
 
     async def _handle(self) -> None:
         if self._cancelled:

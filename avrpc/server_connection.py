@@ -8,7 +8,6 @@ import trio
 
 from avrpc.handlers import Method
 from avrpc.handshake import Agreement, ServerHandshake
-from avrpc.limits import Limits
 from avrpc.log import logger
 from avrpc.opening import Refused, open_server
 from avrpc.schema.negotiation import Negotiation
@@ -24,12 +23,10 @@ class Host(CallHost, Protocol):
     """What a connection needs of its server.
 
     Attributes:
-        limits: What this end accepts.
         running: Handlers that run now.
         closing: It takes no more connections and calls.
     """
 
-    limits: Limits
     running: int
     closing: bool
 
@@ -41,6 +38,9 @@ class Host(CallHost, Protocol):
 
     def methods(self, negotiation: Negotiation) -> list[Method | None]:
         """The handlers by the client's message numbers; None for what can't be called."""
+
+    def shaken_hands(self) -> None:
+        """A handshake is over, in whatever way."""
 
     def call_began(self) -> bool:
         """Count a handler; False, and not counted, where too many run."""
@@ -66,7 +66,10 @@ class ServerConnection:
     async def run(self) -> None:
         """Shake hands, and serve calls until the connection has ended."""
         with self._scope:
-            opened = await self._open()
+            try:
+                opened = None if self._server.closing else await self._open()
+            finally:
+                self._server.shaken_hands()
             if opened is not None:
                 await self._serve(*opened)
 
@@ -85,7 +88,8 @@ class ServerConnection:
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             logger.debug("%s: %s", peer, error)
         else:
-            return Session(self._transport, connection, self._accept), agreement, events
+            session = Session(self._transport, connection, server.limits, self._accept)
+            return session, agreement, events
         return None
 
     async def _serve(self, session: Session, agreement: Agreement, events: list[Any]) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from math import inf
 from typing import Any, Protocol
 
 import trio
@@ -36,9 +37,11 @@ from avrpc.errors import (
     Unavailable,
     fresh,
 )
+from avrpc.limits import Limits
 from avrpc.log import logger
 from avrpc.shown import shown
 from avrpc.transport import Transport
+from avrpc.watch import Ask, End, GiveUp, Watch
 from avrpc.wire import (
     CallReceived,
     CancelReceived,
@@ -91,6 +94,7 @@ class Session:
     Args:
         transport: Its bytes. Closed when the session ends.
         connection: Its rules, in the native phase.
+        limits: Of this end.
         accept: Takes the calls that come, at a server. Must not wait or raise.
 
     Attributes:
@@ -102,6 +106,7 @@ class Session:
         self,
         transport: Transport,
         connection: Connection,
+        limits: Limits,
         accept: Callable[[CallReceived], None] | None = None,
     ) -> None:
         self.transport = transport
@@ -116,10 +121,11 @@ class Session:
         self._accept = accept
         self._flushed = ParkingLot()  # waits until nothing is left to send
         self._writer: Task | None = None  # while it has nothing to do
-        self._waiting_to_send = False  # the writer, for the transport to take more
         self._gathered = 0  # calls to `kick` since the last send
         self._burst = _BURST if connection.role is Role.SERVER else sys.maxsize
-        self._reading = trio.CancelScope()
+        self._watch = Watch(limits, trio.current_time())
+        self._reading = trio.CancelScope()  # ends when it is time to look at the watch
+        self._read_until = inf
         self._failure: AvrpcError | None = None  # why sending stopped
         self._over = False  # `ended`, and no call goes on
         self._mute = False  # nothing can be sent any more
@@ -150,9 +156,13 @@ class Session:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write)
             try:
-                with self._reading:
-                    self._dispatch(events)
-                    await self._read()
+                self._dispatch(events)
+                while not self._over and trio.current_time() < self._read_until:
+                    deadline = min(self._watch.due, self._read_until)
+                    with trio.CancelScope(deadline=deadline) as self._reading:
+                        await self._read()
+                        break
+                    self._look()
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 self.end(self._failure or self._broke(error))
             except Exception:
@@ -170,16 +180,22 @@ class Session:
         return lost(f"the connection to {self.transport.peer} broke: {error}")
 
     async def _read(self) -> None:
-        connection, transport = self.connection, self.transport
+        connection, transport, watch = self.connection, self.transport, self._watch
         bounded = connection.role is Role.SERVER
         while True:
             data = await transport.receive()
             if not data:
                 self._eof()
                 return
+            watch.heard_at = trio.current_time()
+            watch.ping_at = None
             self._dispatch(connection.receive_data(data))
             if self._over:
                 return
+            if connection.pings:
+                self._look_by(watch.due_with_pings)
+            if connection.has_half_values:
+                self._look_by(watch.due_with_half_values)
             if bounded and len(self.outgoing.data) > HIGH_WATER:
                 # A peer that sends and does not read: take no more until it does. A client never
                 # stops reading, so two of ours can't wait for each other here.
@@ -200,7 +216,7 @@ class Session:
             self.end(lost(f"{peer} closed the connection"))
 
     async def _write(self) -> None:
-        transport, outgoing = self.transport, self.outgoing
+        transport, outgoing, watch = self.transport, self.outgoing, self._watch
         while True:
             data = self.connection.data_to_send()
             if outgoing.freed:
@@ -214,9 +230,10 @@ class Session:
                 self._gathered = 0
                 transport.send_now(data)
                 if data:
-                    self._waiting_to_send = True
+                    watch.blocked_at = trio.current_time()
+                    self._look_by(watch.due_if_blocked)
                     await transport.wait_send(data)
-                    self._waiting_to_send = False
+                    watch.blocked_at = None
                 elif outgoing.leaving:
                     await trio.lowlevel.checkpoint()  # megabytes to come: let others have a turn
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
@@ -243,7 +260,7 @@ class Session:
         self.outgoing.data.clear()
         self._flushed.unpark_all()
         self._take_no_more(self._failure)
-        self._reading.deadline = trio.current_time() + _LAST_WORDS
+        self._read_until = self._reading.deadline = trio.current_time() + _LAST_WORDS
 
     def _large_value_left(self) -> None:
         self.outgoing.freed = False
@@ -251,11 +268,38 @@ class Session:
         if self.connection.role is Role.SERVER:
             self._check_idle()
 
+    # ... what they do when nothing happens ...
+
+    def _look_by(self, when: float) -> None:
+        """Look at the watch no later than then."""
+        self._reading.deadline = min(self._reading.deadline, when)
+
+    def _look(self) -> None:
+        connection = self.connection
+        connection.allow_pings()
+        for finding in self._watch.check(
+            trio.current_time(),
+            busy=self._busy,
+            last_call=connection.last_call,
+            half_values=connection.half_values(),
+        ):
+            match finding:
+                case Ask.PING:
+                    self.outgoing.ping(0)
+                case GiveUp(call_id, text):
+                    connection.drop_half_value(call_id)
+                    self._give_up(call_id, text)
+                case End(code, text):
+                    logger.warning("%s: %s", self.transport.peer, text)
+                    connection.goaway(code, text)
+                    self.end(lost(f"{self.transport.peer}: {text}"))
+        self.wake()
+
     # ... and what others ask of the second.
 
     def kick(self) -> None:
         """Have what is queued sent: on the spot if this call is alone, else with some others'."""
-        if self._waiting_to_send or self._mute:
+        if self._watch.blocked_at is not None or self._mute:
             return  # the writer looks again before it stops, or has ended
         self._gathered += 1
         if len(self.calls) <= 1 or self._gathered >= self._burst:
@@ -386,17 +430,19 @@ class Session:
             self._check_idle()
 
     def _too_large(self, event: ValueTooLarge) -> None:
-        text = f"a value of more than {event.limit} bytes (Limits.max_message_bytes)"
-        entry = self.calls.pop(event.call_id, None)
+        limit = f"{event.limit} bytes (Limits.max_message_bytes)"
+        self._give_up(event.call_id, f"a value of more than {limit}")
+
+    def _give_up(self, call_id: int, text: str) -> None:
+        """End a call because of a value that arrives, or does not."""
+        entry = self.calls.pop(call_id, None)
         # What ends the call may have come right behind.
-        is_open = self.connection.is_open(event.call_id)
+        is_open = self.connection.is_open(call_id)
         if self.connection.role is Role.SERVER and is_open:
-            started = entry is not None or self.outgoing.busy(event.call_id)
-            self.outgoing.status(
-                event.call_id, StatusCode.RESOURCE_EXHAUSTED, text, started=started
-            )
+            started = entry is not None or self.outgoing.busy(call_id)
+            self.outgoing.status(call_id, StatusCode.RESOURCE_EXHAUSTED, text, started=started)
         elif entry is not None and is_open:
-            self.outgoing.cancel(event.call_id)
+            self.outgoing.cancel(call_id)
         if entry is not None:
             entry.on_failure(LimitExceeded(f"the peer sent {text}", maybe_executed=True))
         self._check_idle()

@@ -25,6 +25,9 @@ RECEIVE_BYTES = 64 * 1024
 # most this and one frame of a large value.
 _UNSENT_BYTES = 64 * 1024
 
+# How much a stream is given at a time: it does not tell how it gets on with that.
+_SLICE_BYTES = 16 * 1024
+
 
 class Transport(ABC):
     """A connected byte stream. One task receives and one task sends.
@@ -43,8 +46,8 @@ class Transport(ABC):
     async def wait_send(self, data: bytearray) -> None:
         """Wait until `send_now` can send something.
 
-        A stream that has no `send_now` takes all of ``data`` here, before it waits, and sends it.
-        Nothing else is sent after the wait, since ``data`` may have grown by half a frame.
+        A stream that has no `send_now` takes the first of ``data`` here, before it waits, and
+        sends it; not all of it, so that its owner sees that it gets on.
         """
 
     @abstractmethod
@@ -150,8 +153,8 @@ class StreamTransport(Transport):
             raise trio.ClosedResourceError("the transport was closed")
 
     async def wait_send(self, data: bytearray) -> None:
-        taken = bytes(data)
-        data.clear()
+        taken = bytes(data[:_SLICE_BYTES])
+        del data[:_SLICE_BYTES]
         await self._stream.send_all(taken)
 
     async def receive(self) -> bytes:

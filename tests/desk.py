@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Any
 
 import trio
@@ -215,6 +216,10 @@ async def open_desk(
     async with open_pair(server, DESK, limits=client_limits, link=link) as client:
         yield client
         await wait_all_tasks_blocked()
+
+
+# With these nothing happens by itself, however long a test's clock runs.
+PATIENT = avrpc.Limits(keepalive_interval=inf, write_stall_timeout=inf)
 
 
 class Note:

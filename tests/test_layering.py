@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     ("shown", "log", "errors", "groups"),
     ("wire", "schema"),
-    ("address", "limits", "transport", "listen", "memory", "handshake", "opening"),
+    ("address", "limits", "transport", "listen", "door", "memory", "handshake", "opening", "watch"),
     ("session",),
     ("call", "collect"),
     (

@@ -28,14 +28,26 @@ OWN = [
     ("max_running_handlers", 1, LARGEST),
     ("max_assembly_bytes", 1, 2**63 - 1),
     ("max_connections", 1, LARGEST),
+    ("max_handshakes", 1, LARGEST),
 ]
 COUNTS = [(ours, lowest, highest) for _, ours, lowest, highest in ANNOUNCED] + OWN
-TIMES = ["handshake_timeout", "drain_timeout", "cancel_timeout", "close_timeout"]
+TIMES = {
+    "handshake_timeout": 0,
+    "keepalive_interval": 0.1,
+    "keepalive_timeout": 0.1,
+    "write_stall_timeout": 0.1,
+    "piece_timeout": 0.1,
+    "idle_timeout": 0.1,
+    "max_call_time": 0,
+    "drain_timeout": 0,
+    "cancel_timeout": 0,
+    "close_timeout": 0,
+}
 NO_NUMBERS: list[Any] = [None, "1", True, b"", [], 20_000.0]
 
 
 def test_tables_above_have_every_limit() -> None:
-    assert [each.name for each in fields(Limits)] == [name for name, *_ in COUNTS] + TIMES
+    assert [each.name for each in fields(Limits)] == [name for name, *_ in COUNTS] + list(TIMES)
 
 
 def test_page_has_the_same_names_defaults_and_ranges() -> None:
@@ -72,11 +84,11 @@ def test_limit_takes_both_ends_of_its_range_and_nothing_outside(
 @pytest.mark.parametrize("name", TIMES)
 def test_time_is_seconds_and_may_be_without_end(name: str) -> None:
     values: Any
-    for values in ({name: 0}, {name: 0.001}, {name: 3600}, {name: inf}):
+    for values in ({name: TIMES[name]}, {name: 0.1}, {name: 3600}, {name: inf}):
         assert getattr(Limits(**values), name) == values[name]
-    absurd: list[Any] = [-0.001, -inf, nan, None, "1", True]
+    absurd: list[Any] = [TIMES[name] - 0.001, -inf, nan, None, "1", True]
     for value in absurd:
-        expected = f"Limits.{name}: expected 0 or more seconds, got {value!r}"
+        expected = f"Limits.{name}: expected {TIMES[name]} or more seconds, got {value!r}"
         with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
             Limits(**{name: value})
 

@@ -15,7 +15,7 @@ import avrpc
 from avrpc.client import Client
 from avrpc.session import HIGH_WATER
 from avrpc.testing import Link, open_pair
-from tests.desk import DESK, Note, at_rest, desk_server, open_desk, tick
+from tests.desk import DESK, PATIENT, Note, at_rest, desk_server, open_desk, tick
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -75,8 +75,11 @@ async def test_client_that_reads_nothing_at_all_bounds_what_the_server_holds(
             yield bytes(size)
             sent += size
 
-    server = desk_server(pull=pull)
-    async with open_pair(server, DESK, link=link) as client, trio.open_nursery() as nursery:
+    server = desk_server(limits=PATIENT, pull=pull)
+    async with (
+        open_pair(server, DESK, limits=PATIENT, link=link) as client,
+        trio.open_nursery() as nursery,
+    ):
 
         async def read() -> None:
             async with client.pull(0, 10_000) as blobs:
@@ -119,7 +122,7 @@ async def test_server_that_reads_nothing_at_all_bounds_what_a_client_holds(
     autojump_clock: MockClock,
 ) -> None:
     link = Link(capacity=4 * KIB)
-    async with open_desk(link=link) as client:
+    async with open_desk(link=link, limits=PATIENT, client_limits=PATIENT) as client:
         calls = [client.push() for _ in range(50)]
         for call in calls:
             await call.__aenter__()

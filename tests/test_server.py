@@ -24,6 +24,7 @@ from avrpc.listen import Listener
 from avrpc.testing import Link, open_pair
 from tests.desk import (
     DESK,
+    PATIENT,
     Desk,
     Note,
     SlowDesk,
@@ -190,7 +191,7 @@ async def test_accept_that_fails_for_now_is_tried_again(
         assert failing.errors == []
         assert len(caplog.records) == (3 if pause else 0)
         nursery.cancel_scope.cancel()
-    assert server._places.value == server.limits.max_connections
+    assert server._door._places.value == server.limits.max_connections
 
 
 async def test_accept_that_can_work_no_more_ends_the_server() -> None:
@@ -200,7 +201,7 @@ async def test_accept_that_can_work_no_more_ends_the_server() -> None:
     async with trio.open_nursery() as nursery:
         with pytest.raises(OSError, match="Bad file descriptor"):
             await server._accept(listener, nursery)
-    assert server._places.value == server.limits.max_connections
+    assert server._door._places.value == server.limits.max_connections
 
 
 async def test_connections_beyond_the_limit_wait_for_one_to_end(nursery: trio.Nursery) -> None:
@@ -214,7 +215,7 @@ async def test_connections_beyond_the_limit_wait_for_one_to_end(nursery: trio.Nu
     async with avrpc.connect(address, DESK) as second:
         assert await second.last("EURUSD") == tick()
     await server.aclose()
-    assert server._places.value == 1
+    assert server._door._places.value == 1
 
 
 # ... what goes wrong ...
@@ -335,7 +336,7 @@ async def test_serve_stream_that_is_cancelled_leaves_nothing_for_aclose_to_wait_
             await client.last("EURUSD")
             nursery.cancel_scope.cancel()
     assert not server._connections
-    assert server._places.value == server.limits.max_connections
+    assert server._door._places.value == server.limits.max_connections
     await server.aclose()
     assert trio.current_time() < 0.1
 
@@ -479,3 +480,20 @@ async def test_two_servers_in_one_process_touch_no_signals(nursery: trio.Nursery
     await nursery.start(server.serve, "tcp://127.0.0.1:0")
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
     await server.aclose()
+
+
+async def test_strangers_that_never_shake_hands_hold_up_others_for_their_time_only(
+    autojump_clock: MockClock,
+) -> None:
+    server = desk_server(limits=avrpc.Limits(max_handshakes=3, handshake_timeout=5))
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(server.serve_stream, Link().server)
+        await wait_all_tasks_blocked()
+        async with open_pair(server, DESK, limits=PATIENT) as client:
+            assert trio.current_time() == 5
+            for _ in range(5):  # who has shaken hands is none of the three
+                nursery.start_soon(server.serve_stream, Link().server)
+            await client.last("EURUSD")
+        nursery.cancel_scope.cancel()
+    assert server._door._handshakes.value == 3

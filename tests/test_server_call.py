@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from avrpc.wire import StatusCode
 from avrpc.wire.frames import DEADLINE, MORE, STARTED, Kind
 from tests.desk import (
     DESK,
+    PATIENT,
     Note,
     at_rest,
     desk_server,
@@ -381,8 +383,9 @@ async def test_cancelled_call_cancels_the_handler_whose_slot_is_free_when_it_has
                 await trio.sleep(5)
             note("ended")
 
-    server = desk_server(limits=avrpc.Limits(max_calls=1), last=last)
-    async with open_pair(server, DESK) as client:
+    # `quote` runs in a thread, so this clock would jump while it does.
+    server = desk_server(limits=replace(PATIENT, max_calls=1), last=last)
+    async with open_pair(server, DESK, limits=PATIENT) as client:
         with trio.move_on_after(1):
             await client.last("EURUSD")
         assert trio.current_time() == 1  # the caller does not wait for the handler
@@ -785,3 +788,24 @@ async def test_connection_that_is_lost_abandons_the_threads_of_its_calls() -> No
         assert server.running == 1
         go.set()
         await until(lambda: server.running == 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [(None, avrpc.LimitExceeded), (100, avrpc.LimitExceeded), (5, avrpc.DeadlineExceeded)],
+)
+async def test_handler_has_the_servers_longest_time_at_most(
+    asked: float | None, error: type[avrpc.AvrpcError], autojump_clock: MockClock
+) -> None:
+    seen: list[float] = []
+
+    async def last(symbol: str, depth: int) -> Any:
+        seen.append(current_call().deadline - trio.current_time())
+        await trio.sleep_forever()
+
+    async with open_desk(limits=avrpc.Limits(max_call_time=10), last=last) as client:
+        with pytest.raises(error) as raised:
+            await client.last.using(timeout=asked)("EURUSD")
+        assert raised.value.maybe_executed
+        assert trio.current_time() == min(asked or 10, 10)
+        assert seen == [min(asked or 10, 10)]

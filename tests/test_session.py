@@ -19,6 +19,7 @@ from avrpc.wire.frames import MORE, Kind
 from avrpc.wire.primitives import encode_bytes, encode_long
 from tests.desk import (
     DESK,
+    PATIENT,
     Note,
     at_rest,
     desk_server,
@@ -422,7 +423,7 @@ async def test_server_reads_no_more_calls_of_a_client_that_does_not_read(
         note("ran")
         return bytes(50_000)
 
-    server = desk_server(load=load)
+    server = desk_server(limits=PATIENT, load=load)
     async with open_raw_client(server, link=link) as client:
         link.to_client.hold()
         with trio.move_on_after(1):

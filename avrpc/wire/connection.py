@@ -236,6 +236,41 @@ class Connection:
         """What the peer announced; for its frames, no more than this end ever uses."""
         return self._calls.peer_limits
 
+    @property
+    def last_call(self) -> int:
+        """The id of the call opened last; 0 before the first."""
+        return self._calls.last_id
+
+    @property
+    def has_half_values(self) -> bool:
+        """Whether values are arriving in pieces."""
+        return self._calls.assembling > 0
+
+    def half_values(self) -> dict[int, int]:
+        """How many bytes are held of each value that is arriving in pieces, by call."""
+        if not self._calls.assembling:
+            return {}
+        return {
+            call.id: call.assembly.size
+            for call in self._calls
+            if call.assembly is not None and not call.assembly.dropped
+        }
+
+    def drop_half_value(self, call_id: int) -> None:
+        """Forget what came of a value; what follows of it is counted off, and forgotten too."""
+        call = self._calls.get(call_id)
+        if call is not None and call.assembly is not None:
+            call.assembly.discard()
+
+    @property
+    def pings(self) -> int:
+        """How many PINGs have come since `allow_pings`."""
+        return self._incoming.pings
+
+    def allow_pings(self) -> None:
+        """Let the peer send `MAX_PINGS` PINGs, from now on."""
+        self._incoming.pings = 0
+
     def data_to_send(self) -> bytearray:
         """The bytes to send next: `outgoing.data`, itself. Report to `sent` what was taken."""
         return self.outgoing.seal_and_fill()

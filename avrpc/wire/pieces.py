@@ -120,6 +120,11 @@ class Assembly:
         self._release()
         return data
 
+    @property
+    def size(self) -> int:
+        """How many bytes of the value are held."""
+        return self._size
+
     def discard(self) -> None:
         """Forget what came so far and whatever may follow."""
         self.dropped = True

@@ -15,6 +15,7 @@ from avrpc.wire import (
     GoawayReceived,
     LocalError,
     PackReceived,
+    PeerViolated,
     PongReceived,
     ResultReceived,
     Role,
@@ -24,6 +25,7 @@ from avrpc.wire import (
 )
 from avrpc.wire.connection import MAX_FIRST_PACK_BYTES, MAX_TEXT_PACK_BYTES
 from avrpc.wire.frames import MORE, Kind
+from avrpc.wire.incoming import MAX_PINGS
 from avrpc.wire.packs import encode_pack
 from avrpc.wire.pieces import MIN_PIECE_BYTES
 from tests.wire.pair import (
@@ -455,3 +457,30 @@ def test_closed_connection_gives_its_half_values_back_to_the_budget() -> None:
     assert budget.available < 10_000
     server.close()
     assert budget.available == 10_000
+
+
+def test_half_values_are_told_and_can_be_dropped() -> None:
+    server = native(Role.SERVER)
+    assert (server.has_half_values, server.half_values(), server.last_call) == (False, {}, 0)
+    piece = bytes(MIN_PIECE_BYTES)
+    server.receive_data(frame(Kind.CALL, 1, UNARY, piece, flags=MORE))
+    server.receive_data(frame(Kind.CALL, 2, UNARY, piece + b"more", flags=MORE))
+    assert server.has_half_values
+    assert server.half_values() == {1: len(piece), 2: len(piece) + 4}
+    assert server.last_call == 2
+    server.drop_half_value(1)
+    server.drop_half_value(3)  # there is none
+    assert server.half_values() == {2: len(piece) + 4}
+    assert server.receive_data(frame(Kind.CALL, 1, piece)) == []  # the rest is counted off
+
+
+def test_pings_are_counted_until_they_are_allowed_again() -> None:
+    client = native(Role.CLIENT)
+    for _ in range(3):
+        assert client.receive_data(frame(Kind.PING, 1) * MAX_PINGS) == []
+        assert client.pings == MAX_PINGS
+        client.allow_pings()
+    assert client.receive_data(frame(Kind.PING, 1) * MAX_PINGS) == []
+    (violated,) = client.receive_data(frame(Kind.PING, 1))
+    assert isinstance(violated, PeerViolated)
+    assert violated.code == GoawayCode.ENHANCE_YOUR_CALM
