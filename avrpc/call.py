@@ -223,7 +223,11 @@ class ItemReceiver(trio.abc.ReceiveChannel[Any]):
 
     def _decode(self, data: bytes, count: int) -> None:
         try:
-            items = self._codec.decode(data, count)
+            size, some = self._codec.portion(data, count)
+            if some < count:
+                self._frames.appendleft((data[size:], count - some))
+                data = data[:size]
+            items = self._codec.decode(data, some)
         except InvalidValue as error:
             error.maybe_executed = True
             self._frames.clear()

@@ -322,7 +322,7 @@ def frames_in(data: bytes | bytearray) -> list[tuple[int, int, bytes]]:
 
 @asynccontextmanager
 async def open_raw_server(
-    client_limits: avrpc.Limits | None = None,
+    client_limits: avrpc.Limits | None = None, mine: avrpc.Protocol = DESK
 ) -> AsyncIterator[tuple[Client, RawPeer]]:
     """A client, and a server that does nothing by itself."""
     link, limits = Link(), avrpc.Limits()
@@ -331,7 +331,7 @@ async def open_raw_server(
     transport = StreamTransport(link.server, "raw server")
     async with trio.open_nursery() as nursery:
         nursery.start_soon(open_server, transport, connection, handshake, limits)
-        async with avrpc.connect_stream(link.client, DESK, limits=client_limits) as client:
+        async with avrpc.connect_stream(link.client, mine, limits=client_limits) as client:
             yield client, RawPeer(link.server)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Self
 
 import pytest
@@ -101,6 +102,28 @@ async def test_small_items_share_frames() -> None:
         await wait_all_tasks_blocked()
         sent = link.to_server.sent - before
         assert sent < 1000 * 11 + 1000  # one byte for the length of each, and a few headers
+
+
+async def test_items_that_grow_by_our_defaults_are_made_as_they_are_taken() -> None:
+    """A server of an older version packs a frame as full as its own items allow."""
+    json_of = json.loads(DESK.text)
+    json_of["types"][0]["fields"] += [
+        {"name": f"more{number}", "type": "int", "default": number} for number in range(500)
+    ]
+    mine = avrpc.Protocol.parse(json.dumps(json_of))
+    async with open_raw_server(mine=mine) as (client, server):
+        theirs = encode_bytes(b"") + bytes(8) + encode_long(1)  # a Tick of 4 nodes, here 504
+        async with client.watch("EURUSD") as ticks:
+            await server.receive()
+            for _ in range(3):
+                await server.send(frame(Kind.ITEMS, 1, count(6000), theirs * 6000))
+            for number in range(18_000):
+                got = await ticks.receive()
+                assert (got["symbol"], got["more499"], len(got)) == ("", 499, 503)
+                if number % 100 == 0:
+                    assert len(ticks._items._items) < 250_000 // 504  # as few as may be made
+            credit, _, _ = await server.receive()
+            assert credit == Kind.CREDIT
 
 
 # ... credit ...

@@ -4,9 +4,11 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
+import trio
 
 import avrpc
 from avrpc.schema.varint import write_long
@@ -156,6 +158,67 @@ async def test_hostile_value_is_an_error_of_its_call(name: str) -> None:
         with pytest.raises(avrpc.InvalidValue):
             await client.take(None)
         assert await client.give() == 5
+
+
+SMALL = record_json(("a", "int"), name="S")
+LARGE = record_json(("a", "int"), *((f"b{n}", "int", n) for n in range(500)), name="S")
+COUNT = 20_000  # of bytes, from which 10 million values would be made
+
+
+def of_records(record: Any) -> avrpc.Protocol:
+    records = {"type": "array", "items": record}
+    again = {"type": "array", "items": "S"}
+    give = {"request": [], "response": records}
+    take = {"request": [{"name": "some", "type": again}], "response": "long"}
+    messages = {
+        "give": give,
+        "take": take,
+        "stream": give | {"response": again, "stream": "response"},
+        "send": take | {"stream": "request"},
+    }
+    return avrpc.Protocol.parse(json.dumps({"protocol": "P", "messages": messages}))
+
+
+class Many:
+    async def give(self) -> Any:
+        return [{"a": 1}] * COUNT
+
+    async def take(self, some: list[Any]) -> int:
+        return len(some)
+
+    async def stream(self) -> AsyncGenerator[Any]:
+        for number in range(COUNT):
+            yield {"a": number & 31}
+
+    async def send(self, some: Any) -> int:
+        return sum([len(one) async for one in some])
+
+
+async def test_what_our_defaults_add_to_a_strangers_values_is_bounded() -> None:
+    """Over TCP, and either end is the one with many defaults."""
+    small, large = of_records(SMALL), of_records(LARGE)
+    async with trio.open_nursery() as nursery:
+        serve = avrpc.Server({small: Many()}).serve
+        (address,) = await nursery.start(serve, "tcp://127.0.0.1:0")
+        async with avrpc.connect(address, large) as client:
+            with pytest.raises(avrpc.InvalidValue, match="more than 250000 values in one message"):
+                await client.give()
+            # Items are made as they are taken, however many of them are in a frame.
+            async with client.stream() as stream:
+                got = [(item["a"], item["b499"], len(item)) async for item in stream]
+            assert got == [(number & 31, 499, 501) for number in range(COUNT)]
+            assert await client.take([{"a": 1}] * 5) == 5
+        serve = avrpc.Server({large: Many()}).serve
+        (address,) = await nursery.start(serve, "tcp://127.0.0.1:0")
+        async with avrpc.connect(address, small) as client:
+            with pytest.raises(avrpc.InvalidValue, match="more than 250000 values in one message"):
+                await client.take([{"a": 1}] * COUNT)
+            async with client.send() as call:
+                for number in range(COUNT):
+                    await call.send({"a": number & 31})
+                assert await call.result() == 501 * COUNT
+            assert await client.take([{"a": 1}] * 5) == 5
+        nursery.cancel_scope.cancel()
 
 
 def test_random_schemas_and_payloads_hurt_nobody() -> None:

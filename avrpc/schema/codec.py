@@ -17,14 +17,16 @@ an over-long number is some long, and costs no more than its bytes do.
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
+from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any
 
 import fastavro
 
 from avrpc.errors import InvalidValue
 
+from .added import Added
 from .arrive import Convert, compile_arriving
 from .compat import Comparison, Verdict
 from .encode import Encode, compile_encoder
@@ -33,7 +35,7 @@ from .fit import At, fit, quote
 from .gate import weigh
 from .plan import Plan
 from .resolve import ResolvingPlan, compile_resolving, find_problem
-from .scan import compile_scan
+from .scan import Reading, compile_portion, compile_scan
 from .types import Array, Record, Type, is_recursive
 from .varint import Data, write_long
 
@@ -46,18 +48,26 @@ class Codec:
 
     Attributes:
         type: The type.
-        encode: Takes a value, gives its bytes. Raises `InvalidValue`, and then nothing was made.
-        decode: Takes bytes that hold exactly one value, gives the value. Raises `InvalidValue`.
 
-    Both may be called from several threads at once.
+    Both functions are made when they are first asked for, as most codecs are used one way only, and
+    a large type takes long. Both may be called from several threads at once.
     """
-
-    __slots__ = ("decode", "encode", "type")
 
     def __init__(self, of: Type, at: At, parameters: Record | None = None) -> None:
         self.type = of
-        self.encode = _encoder(of, at, parameters)
-        self.decode = _decoder(_Read(of, of, at))
+        self._at = at
+        self._parameters = parameters
+        self._what = _Read(of, of, at)
+
+    @cached_property
+    def encode(self) -> Callable[[Any], bytearray]:
+        """Takes a value, gives its bytes. Raises `InvalidValue`, and then nothing was made."""
+        return _encoder(self.type, self._at, self._parameters)
+
+    @cached_property
+    def decode(self) -> Callable[[Data], Any]:
+        """Takes bytes that hold exactly one value, gives the value. Raises `InvalidValue`."""
+        return _decoder(self._what)
 
     def reading(self, writer: Type, at: At, comparison: Comparison) -> Codec:
         """The same codec, but for decoding what another version wrote.
@@ -67,9 +77,10 @@ class Codec:
             at: Where its values are, for errors.
             comparison: Knows how the two fit.
         """
-        made = copy(self)
-        if comparison.verdict(writer, self.type) is not Verdict.SAME:
-            made.decode = _decoder(_Read(writer, self.type, at, comparison))
+        if comparison.verdict(writer, self.type) is Verdict.SAME:
+            return self
+        made = Codec(self.type, self._at, self._parameters)
+        made._what = _Read(writer, self.type, at, comparison)
         return made
 
 
@@ -78,27 +89,48 @@ class ItemsCodec:
 
     Attributes:
         type: The type of an item.
-        encode: As `Codec.encode`.
-        decode: Takes the bytes of items, one after the other, and how many there are; gives a list
-            of exactly as many. Raises `InvalidValue`.
-    """
 
-    __slots__ = ("decode", "encode", "type")
+    As with `Codec`, the functions are made when they are first asked for.
+    """
 
     def __init__(self, of: Type, at: At) -> None:
         self.type = of
-        self.encode = _encoder(of, at)
-        self.decode = _items_decoder(_Read(of, of, at))
+        self._at = at
+        self._what = _Read(of, of, at)
+
+    @cached_property
+    def encode(self) -> Callable[[Any], bytearray]:
+        """As `Codec.encode`."""
+        return _encoder(self.type, self._at)
+
+    @cached_property
+    def decode(self) -> Callable[[Data, int], list[Any]]:
+        """Takes the bytes of items, one after the other, and how many there are; gives them.
+
+        Raises `InvalidValue`, also for one item more or less.
+        """
+        return _items_decoder(self._what)
+
+    @cached_property
+    def portion(self) -> Callable[[Data, int], tuple[int, int]]:
+        """Takes what `decode` takes; gives how many bytes, and items, to decode at once.
+
+        All of them, unless what this end's version adds to each makes too many values. The rest
+        may be decoded when those have been used.
+        """
+        return _portion(self._what)
 
     def reading(self, writer: Type, at: At, comparison: Comparison) -> ItemsCodec:
         """As `Codec.reading`, for the items of a stream."""
-        made = copy(self)
-        if comparison.verdict(writer, self.type) is not Verdict.SAME:
-            made.decode = _items_decoder(_Read(writer, self.type, at, comparison))
+        if comparison.verdict(writer, self.type) is Verdict.SAME:
+            return self
+        made = ItemsCodec(self.type, self._at)
+        made._what = _Read(writer, self.type, at, comparison)
         return made
 
 
-class _Read(NamedTuple):
+@dataclass(frozen=True)
+class _Read:
     """What is read: the writer's type, as what, and where, for errors.
 
     Attributes:
@@ -110,14 +142,38 @@ class _Read(NamedTuple):
     at: At
     comparison: Comparison | None = None
 
+    @cached_property
+    def resolving(self) -> ResolvingPlan | None:
+        """How values are read that another version wrote."""
+        if self.comparison is None:
+            return None
+        return ResolvingPlan(self.writer, self.reader, self.comparison)
+
     def plan(self, *, many: bool = False) -> tuple[Plan, Convert | None]:
         """What fastavro is to be told, and what changes its datums (a list of `many`)."""
-        if self.comparison is None:
+        if self.resolving is None:
             of = Array(self.writer) if many else self.writer
             plan = Plan(of)
             return plan, compile_arriving(of, plan)
-        resolving = ResolvingPlan(self.writer, self.reader, self.comparison)
+        resolving = self.resolving
         return resolving, compile_resolving(self.writer, self.reader, resolving, many=many)
+
+    @cached_property
+    def added(self) -> Added | None:
+        """What reading adds to the values; None where that is nothing."""
+        added = Added(self.resolving) if self.resolving is not None else None
+        return added if added is not None and added.most else None
+
+    def safe_bytes(self, *, many: bool = False) -> int:
+        """How long a value may be that fastavro gets with no look at it before."""
+        if is_recursive(self.writer):
+            return -1
+        of = Array(self.writer) if many else self.writer
+        return weigh(of, self.added.most if self.added else {}).safe_bytes
+
+    def reading(self) -> Reading | None:
+        """What a scan has to count besides what came."""
+        return Reading(self.reader, self.added) if self.added else None
 
 
 def _encoder(of: Type, at: At, parameters: Record | None = None) -> Encode:
@@ -141,7 +197,7 @@ def _decoder(what: _Read) -> Callable[[Data], Any]:
     plan, arriving = what.plan()
     schema, wrapped = fast_schema(what.writer, plan)
     read, new = _read, BytesIO
-    scan = _scanner(what.writer, what.at)
+    scan = _scanner(what)
     explain = _explainer(what, scan)
 
     def decode_as_it_is(data: Data) -> Any:
@@ -180,7 +236,7 @@ def _decoder(what: _Read) -> Callable[[Data], Any]:
         decode = decode_changed
     else:
         decode = decode_wrapped if wrapped else decode_as_it_is
-    safe_bytes = _safe_bytes(what.writer)
+    safe_bytes = what.safe_bytes()
 
     def decode_safely(data: Data) -> Any:
         if len(data) > safe_bytes:
@@ -190,19 +246,14 @@ def _decoder(what: _Read) -> Callable[[Data], Any]:
     return decode_safely
 
 
-def _safe_bytes(of: Type) -> int:
-    """Tell how long a value may be that fastavro gets with no look at it before."""
-    return -1 if is_recursive(of) else weigh(of).safe_bytes
-
-
 def _items_decoder(what: _Read) -> Callable[[Data, int], list[Any]]:
     """Decode the items of a frame as one array, of one block: 1.05 us an item instead of 1.55."""
     plan, arriving = what.plan(many=True)
     schema, _ = fast_schema(Array(what.writer), plan)
     read, new, join, counts = _read, BytesIO, b"".join, _COUNTS
-    scan = _scanner(what.writer, what.at)
+    scan = _scanner(what)
     explain = _explainer(what, scan)
-    safe_bytes = _safe_bytes(Array(what.writer))
+    safe_bytes = what.safe_bytes(many=True)
     decode_one = _decoder(what)
 
     def decode(data: Data, count: int) -> list[Any]:
@@ -240,13 +291,30 @@ def prefix_decoder(of: Record, at: At) -> Callable[[Data, int], tuple[Any, int]]
     return decode_prefix
 
 
-def _scanner(of: Type, at: At) -> Callable[[bytes, int], int]:
+def _portion(what: _Read) -> Callable[[Data, int], tuple[int, int]]:
+    reading = what.reading()
+    if reading is None:
+        return lambda data, count: (len(data), count)
+    safe_bytes = what.safe_bytes(many=True)
+    made: list[Callable[[bytes, int], tuple[int, int]]] = []
+
+    def portion(data: Data, count: int) -> tuple[int, int]:
+        if len(data) <= safe_bytes or count < 2:
+            return len(data), count
+        if not made:
+            made.append(compile_portion(what.writer, reading))
+        return made[0](bytes(data), count)
+
+    return portion
+
+
+def _scanner(what: _Read) -> Callable[[bytes, int], int]:
     """Make a scan when it is first needed: most codecs never need one."""
     made: list[Callable[[bytes, int], int]] = []
 
     def scan(data: bytes, count: int) -> int:
         if not made:
-            made.append(compile_scan(of, at))
+            made.append(compile_scan(what.writer, what.at, what.reading()))
         return made[0](data, count)
 
     return scan
@@ -255,14 +323,14 @@ def _scanner(of: Type, at: At) -> Callable[[bytes, int], int]:
 def _explainer(
     what: _Read, scan: Callable[[bytes, int], int]
 ) -> Callable[[Data, int, Exception | None], InvalidValue]:
+    writer, reader, at = what.writer, what.reader, what.at
     made: list[tuple[ResolvingPlan, dict[str, Any], bool]] = []
 
     def explain(data: Data, count: int, cause: Exception | None) -> InvalidValue:
-        writer, reader, at, comparison = what
         try:
             scan(bytes(data), count)
             if not made:  # once: comparing is dear, and whoever sends rubbish sends more of it
-                plan = ResolvingPlan(writer, reader, comparison or Comparison())
+                plan = what.resolving or ResolvingPlan(writer, reader, Comparison())
                 made.append((plan, *fast_schema(writer, plan)))
             plan, schema, wrapped = made[0]
             source = BytesIO(data)

@@ -55,10 +55,15 @@ class _Branches(dict[Any, Any]):
 class _Maker:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._records: dict[Record, dict[str, Any]] = {}
+        self._made: dict[Type, Any] = {}
         self._empty: list[Record] = []
 
     def make(self, of: Type) -> Any:
+        if of not in self._made:
+            self._made[of] = self._make(of)
+        return self._made[of]
+
+    def _make(self, of: Type) -> Any:
         match of:
             case Array():
                 return {"type": "array", "items": self.make(of.items)}
@@ -70,7 +75,8 @@ class _Maker:
             case Fixed():
                 return {"type": "fixed", "name": fast_name(of.name), "size": of.size}
             case Record():
-                return self._record(of)
+                self._empty.append(of)
+                return {"type": "record", "name": fast_name(of.name), "fields": []}
             case Union():
                 return _Branches(
                     _wrapper(name, self.make(branch)) if wrapped else self.make(branch)
@@ -78,18 +84,10 @@ class _Maker:
                 )
         return of.kind
 
-    def _record(self, of: Record) -> dict[str, Any]:
-        known = self._records.get(of)
-        if known is None:
-            known = {"type": "record", "name": fast_name(of.name), "fields": []}
-            self._records[of] = known
-            self._empty.append(of)
-        return known
-
     def fill_records(self) -> None:
         while self._empty:
             record = self._empty.pop()
-            fields = self._records[record]["fields"]
+            fields = self._made[record]["fields"]
             fields.extend(
                 {"name": field.name, "type": self.make(field.type)} for field in record.fields
             )

@@ -16,7 +16,7 @@ not, 200 KiB of booleans are) have to be counted before they are decoded: see `s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Mapping, Sized
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -105,12 +105,23 @@ def tag_nodes(of: Union) -> int:
     return 2 if of.tagged else 0
 
 
-def size_of(of: Type, known: dict[Type, Size]) -> Size:
+_NOTHING: Mapping[Type, int] = {}
+
+
+def size_of(of: Type, known: dict[Type, Size], added: Mapping[Type, int] = _NOTHING) -> Size:
     """Work out the bounds for a type.
 
     Args:
         known: Those of the records that it holds, arrays and maps aside. Unions are added.
+        added: How many nodes a value of a type has besides its own.
     """
+    if of in added and not isinstance(of, Record):
+        size = _size_of(of, known, added)
+        return Size(size.most_nodes + added[of], size.least_bytes)
+    return _size_of(of, known, added)
+
+
+def _size_of(of: Type, known: dict[Type, Size], added: Mapping[Type, int]) -> Size:
     match of:
         case Primitive():
             plain = _PLAIN[of.kind]
@@ -122,7 +133,9 @@ def size_of(of: Type, known: dict[Type, Size]) -> Size:
         case Union():
             # A recursive record in it is counted by itself: the branch's number pays for it.
             sizes = [
-                _NONE if isinstance(branch, Record) and branch.recursive else size_of(branch, known)
+                _NONE
+                if isinstance(branch, Record) and branch.recursive
+                else size_of(branch, known, added)
                 for branch in of.branches
             ]
             nodes = tag_nodes(of) + max([size.most_nodes for size in sizes])
@@ -133,17 +146,20 @@ def size_of(of: Type, known: dict[Type, Size]) -> Size:
     return Size(1, 1)  # an enum; an array or a map, when empty
 
 
-def record_sizes(records: Iterable[Record]) -> dict[Type, Size]:
+def record_sizes(
+    records: Iterable[Record], added: Mapping[Type, int] = _NOTHING
+) -> dict[Type, Size]:
     """Work out the bounds for records, those that they hold first.
 
     Args:
         records: In the order of `shallow_order`.
+        added: As for `size_of`.
     """
     known: dict[Type, Size] = {}
     for record in records:
-        nodes, least = 1, 0
+        nodes, least = 1 + added.get(record, 0), 0
         for field in record.fields:
-            most_nodes, least_bytes = size_of(field.type, known)
+            most_nodes, least_bytes = size_of(field.type, known, added)
             nodes += most_nodes
             least += least_bytes
         known[record] = Size(nodes, least)
@@ -182,26 +198,31 @@ class Weight(NamedTuple):
         return int((MAX_NODES - self.nodes) / self.nodes_per_byte)
 
 
-def weigh(root: Type) -> Weight:
+def weigh(root: Type, added: Mapping[Type, int] = _NOTHING) -> Weight:
     """Work out how many nodes bytes can make of a type.
 
     An item of an array, an entry of a map and a recursive record pay for their own nodes, with at
     least a byte each; the dearest of them is what a byte can make. The rest is the root's own.
+
+    Args:
+        root: The type.
+        added: How many nodes a value of a type has besides its own: what its reader adds.
     """
     records = [one for group in components(records_in(root), held_records) for one in group.records]
-    known = record_sizes(shallow_order(records))
+    known = record_sizes(shallow_order(records), added)
     dearest = max((_ratio(known[one]) for one in records if one.recursive), default=1.0)
-    left = [root, *(field.type for record in records for field in record.fields)]
+    left = list(dict.fromkeys(field.type for record in records for field in record.fields))
+    left.append(root)
     while left:
         one = left.pop()
         if isinstance(one, Array):
-            dearest = max(dearest, _ratio(size_of(one.items, known)))
+            dearest = max(dearest, _ratio(size_of(one.items, known, added)))
         elif isinstance(one, Map):
-            entry = size_of(one.values, known)
+            entry = size_of(one.values, known, added)
             dearest = max(dearest, _ratio(Size(1 + entry.most_nodes, 1 + entry.least_bytes)))
         if not isinstance(one, Record):
             left.extend(parts(one))
-    return Weight(size_of(root, known).most_nodes, dearest)
+    return Weight(size_of(root, known, added).most_nodes, dearest)
 
 
 def _ratio(size: Size) -> float:

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from .types import (
     NAMED,
-    Record,
     Type,
     Union,
     components,
@@ -46,7 +45,7 @@ class Plan:
     """The differences for one root type and all that it holds."""
 
     def __init__(self, root: Type) -> None:
-        self._known: dict[Record, bool] = {}
+        self._known: dict[Type, bool] = {}
         for group in components(records_in(root), held_records):
             records = group.records
             self._known.update(dict.fromkeys(records, False))  # for those that hold each other
@@ -55,11 +54,13 @@ class Plan:
 
     def changes(self, of: Type) -> bool:
         """Whether a datum of the type has to be converted to become our value."""
-        if isinstance(of, Record):
-            return self._known[of]
-        if of.logical is not None or (isinstance(of, Union) and of.tagged):
-            return True
-        return any(map(self.changes, parts(of)))
+        known = self._known.get(of)
+        if known is None:
+            known = of.logical is not None or (isinstance(of, Union) and of.tagged)
+            known = known or any(map(self.changes, parts(of)))
+            if not records_in(of):  # else it may yet turn out that they change
+                self._known[of] = known
+        return known
 
     def tags(self, of: Union) -> bool:
         """Whether fastavro has to tell the branch of a datum."""

@@ -6,15 +6,19 @@ many for what a byte of it can make (`gate.weigh`), and more than 250,000 nodes 
 number that announces them. For any type, the walk also tells where bytes are wrong, after fastavro
 failed on them.
 
-The walk is made of closures, one for each type: (bytes, position, walk so far) to the position
-after it.
+Where the value is another version's, what the reader adds to it is counted with it (`added`).
+
+The walk is made of closures, one for each type and what it is read as: (bytes, position, walk so
+far) to the position after it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
+from .added import Added
 from .fit import At
 from .gate import MAX_NODES, nodes_of, tag_nodes
 from .logical import from_avro
@@ -64,16 +68,22 @@ class _Wrong(Exception):
         self.where: list[Callable[[At], At]] = []
 
 
-def compile_scan(of: Type, at: At, *, prefix: bool = False) -> Callable[[bytes, int], int]:
+class Reading(NamedTuple):
+    """What values of another version's are read as, and what that adds to them."""
+
+    reader: Type
+    added: Added
+
+
+def compile_scan(
+    of: Type, at: At, reading: Reading | None = None, *, prefix: bool = False
+) -> Callable[[bytes, int], int]:
     """Make a function that walks over bytes that should hold a number of values of the type.
 
     The function gives the position after them. It raises `InvalidValue` for bytes that end early,
     or are no such values; and for bytes that go on, unless `prefix`.
     """
-    compiler = _Compiler(of)
-    step = compiler.step(of)
-    compiler.fill_records()
-    nodes = compiler.nodes(of)
+    step, nodes = _compile(of, reading)
 
     def scan(data: bytes, count: int) -> int:
         position = 0
@@ -95,6 +105,39 @@ def compile_scan(of: Type, at: At, *, prefix: bool = False) -> Callable[[bytes, 
         return position
 
     return scan
+
+
+def compile_portion(of: Type, reading: Reading) -> Callable[[bytes, int], tuple[int, int]]:
+    """Make a function that tells how many of some items may be made at once.
+
+    It gives how many bytes they take, and how many they are: all of them, where the rest is for
+    decoding to refuse. A frame that holds more than the reader adds to its items is no fault of
+    whoever sent it.
+    """
+    step, nodes = _compile(of, reading)
+
+    def portion(data: bytes, count: int) -> tuple[int, int]:
+        position = 0
+        walk = _Walk()
+        for done in range(count):
+            try:
+                walk.count(nodes)
+                after = step(data, position, walk)
+            except (_Wrong, RecursionError):
+                return (position, done) if done and walk.nodes_left < 0 else (len(data), count)
+            position = after
+        return len(data), count
+
+    return portion
+
+
+def _compile(of: Type, reading: Reading | None) -> tuple[Step, int]:
+    """Make the step over a value, and count its nodes, but for those that the step counts."""
+    reader, added = reading or (None, None)
+    compiler = _Compiler(of, added)
+    step = compiler.step(of, reader)
+    compiler.fill_records()
+    return step, compiler.nodes(of, reader)
 
 
 def _end(data: bytes, position: int) -> int:
@@ -161,28 +204,42 @@ _PRIMITIVE: dict[str, Step] = {
 
 
 class _Compiler:
-    def __init__(self, root: Type) -> None:
-        self._records: dict[Record, Step] = {}
-        self._empty: list[tuple[Record, list[tuple[str, Step]]]] = []
-        self._nodes: dict[Record, int] = {}
+    """Makes steps. Each type comes with what it is read as: None if it is dropped, or stays."""
+
+    def __init__(self, root: Type, added: Added | None) -> None:
+        self._added = added
+        self._records: dict[tuple[Record, Type | None], Step] = {}
+        self._empty: list[tuple[Record, Type | None, list[tuple[str, Step]]]] = []
+        self._nodes: dict[tuple[Record, Type | None], int] = {}
         held = [
             one for group in components(records_in(root), held_records) for one in group.records
         ]
         for group in components(held, direct_records):  # what is held directly comes first
             for record in group.records:
-                fields = sum(self.nodes(field.type) for field in record.fields)
-                self._nodes[record] = 1 + fields
+                for reader in (None, *(added.readers.get(record, ()) if added else ())):
+                    self._count(record, reader)
 
-    def nodes(self, of: Type) -> int:
+    def _count(self, of: Record, reader: Type | None) -> None:
+        nodes = 1 + (self._added.of(of, reader) if self._added else 0)
+        targets = self._fields(of, reader)
+        for field in of.fields:
+            nodes += self.nodes(field.type, targets.get(field.name))
+        self._nodes[of, reader] = nodes
+
+    def nodes(self, of: Type, reader: Type | None) -> int:
         """Count the nodes of a value, but for those that a walk meets: items, entries, branches."""
+        added = self._added.of(of, reader) if self._added else 0
         match of:
             case Primitive() | Fixed():
-                return nodes_of(of)
+                return nodes_of(of) + added
             case Record():
-                return self._nodes[of]
-        return 0 if isinstance(of, Union) else 1
+                known = self._nodes.get((of, reader))
+                return self._nodes[of, None] if known is None else known
+        return added if isinstance(of, Union) else 1 + added
 
-    def step(self, of: Type) -> Step:
+    def step(self, of: Type, reader: Type | None) -> Step:
+        if self._added is not None:
+            reader = self._added.read_as(of, reader)
         match of:
             case Primitive() | Fixed():
                 plain = _of_size(of.size) if isinstance(of, Fixed) else _PRIMITIVE[of.kind]
@@ -190,17 +247,29 @@ class _Compiler:
             case Enum():
                 return _enum(of)
             case Array():
-                return _blocks(self.step(of.items), self.nodes(of.items), None)
+                items = reader.items if isinstance(reader, Array) else None
+                return _blocks(self.step(of.items, items), self.nodes(of.items, items), None)
             case Map():
-                return _blocks(self.step(of.values), 1 + self.nodes(of.values), _string)
+                values = reader.values if isinstance(reader, Map) else None
+                nodes = 1 + self.nodes(of.values, values)
+                return _blocks(self.step(of.values, values), nodes, _string)
             case Union():
-                tag = tag_nodes(of)
-                return _union([(self.step(one), tag + self.nodes(one)) for one in of.branches])
-        return self._record(of)
+                return _union([self._branch(of, reader, branch) for branch in of.branches])
+        return self._record(of, reader)
 
-    def _record(self, of: Record) -> Step:
-        if of in self._records:
-            return self._records[of]
+    def _branch(self, of: Union, reader: Type | None, branch: Type) -> tuple[Step, int]:
+        nodes, target = tag_nodes(of), None
+        if self._added is not None:
+            target = self._added.branches(of, reader).get(branch)
+            nodes += self._added.tag(of, reader, target)
+        return self.step(branch, target), nodes + self.nodes(branch, target)
+
+    def _fields(self, of: Record, reader: Type | None) -> dict[str, Type]:
+        return self._added.fields(of, reader) if self._added else {}
+
+    def _record(self, of: Record, reader: Type | None) -> Step:
+        if (of, reader) in self._records:
+            return self._records[of, reader]
         steps: list[tuple[str, Step]] = []
         recursive = of.recursive
 
@@ -220,15 +289,16 @@ class _Compiler:
                 walk.depth -= 1
             return position
 
-        self._records[of] = step_over
-        self._empty.append((of, steps))
+        self._records[of, reader] = step_over
+        self._empty.append((of, reader, steps))
         return step_over
 
     def fill_records(self) -> None:
         while self._empty:
-            record, steps = self._empty.pop()
+            record, reader, steps = self._empty.pop()
+            targets = self._fields(record, reader)
             for field in record.fields:
-                steps.append((field.name, self.step(field.type)))
+                steps.append((field.name, self.step(field.type, targets.get(field.name))))
 
 
 def _enum(of: Enum) -> Step:

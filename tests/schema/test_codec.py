@@ -331,6 +331,42 @@ def test_reading_codec_gives_values_of_its_own_version() -> None:
     assert one.encode(expected) == Codec(reader, at).encode(expected)
 
 
+def test_what_reading_adds_to_a_value_counts_as_its_own() -> None:
+    older = record_json(("a", "int"))
+    newer = record_json(("a", "int"), *((f"b{at}", "int", at) for at in range(500)))
+    writer, reader = type_of(older), type_of(newer)
+    at = At("it")
+    items = ItemsCodec(reader, at).reading(writer, at, Comparison())
+    fits = 250_000 // 502
+    assert items.portion(b"\2" * fits, fits) == (fits, fits)
+    assert items.portion(b"\2" * 60_000, 60_000) == (fits, fits)
+    assert items.portion(b"\2" * 60_000, 1) == (60_000, 1)
+    assert len(items.decode(b"\2" * fits, fits)) == fits
+    assert TOO_MANY[4:] in invalid(items.decode, b"\2" * (fits + 1), fits + 1).text
+    arrays = type_of({"type": "array", "items": older}), type_of({"type": "array", "items": newer})
+    whole = Codec(arrays[1], at).reading(arrays[0], at, Comparison())
+    assert len(whole.decode(write_long(400) + b"\2" * 400 + b"\0")) == 400
+    assert TOO_MANY in invalid(whole.decode, write_long(500) + b"\2" * 500 + b"\0").text
+
+
+def test_items_to_which_nothing_is_added_are_one_portion() -> None:
+    at = At("it")
+    for items in (
+        items_codec(TICK),
+        ItemsCodec(type_of(OLDER), at).reading(type_of(NEWER), at, Comparison()),
+    ):
+        assert items.portion(bytes(1 << 20), 1 << 16) == (1 << 20, 1 << 16)
+
+
+def test_functions_are_made_when_they_are_asked_for() -> None:
+    for made in (codec(TICK), items_codec(TICK)):
+        before = set(vars(made))
+        assert made.decode is made.decode
+        assert vars(made).keys() - before == {"decode"}
+        assert made.encode is made.encode
+        assert vars(made).keys() - before == {"decode", "encode"}
+
+
 def test_reading_the_same_version_changes_nothing() -> None:
     at = At("it")
     one, items = Codec(type_of(TICK), at), ItemsCodec(type_of(TICK), at)

@@ -9,10 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avrpc.errors import InvalidValue
+from avrpc.schema.added import Added
+from avrpc.schema.compat import Comparison
 from avrpc.schema.encode import compile_encoder
 from avrpc.schema.fit import At
-from avrpc.schema.scan import compile_scan
-from avrpc.schema.types import Field, Record
+from avrpc.schema.gate import MAX_NODES
+from avrpc.schema.resolve import ResolvingPlan
+from avrpc.schema.scan import Reading, compile_portion, compile_scan
+from avrpc.schema.types import Field, Record, Type
+from avrpc.schema.varint import write_long
 from tests.schema.build import LIST, TICK, invalid, record_json, samples, type_of
 
 E = {"type": "enum", "name": "E", "symbols": ["A"]}
@@ -114,6 +119,54 @@ def test_nesting_is_counted() -> None:
         error = invalid(scan, LIST, b"\2" * depth + b"\0")
         assert "List.next: more than 64 values of type List in each other" in error.text
         assert error.path == "it" + ".next" * 64
+
+
+# -- another version's: what its reader adds counts too
+
+SMALL = record_json(("a", "int"), name="S")
+LARGE = record_json(("a", "int"), *((f"b{at}", "int", 0) for at in range(500)), name="S")
+
+
+def reading(writer: Any, reader: Any) -> tuple[Type, Reading]:
+    one, other = type_of(writer), type_of(reader)
+    return one, Reading(other, Added(ResolvingPlan(one, other, Comparison())))
+
+
+@pytest.mark.parametrize(
+    ("writer", "reader", "each", "more"),
+    [
+        (SMALL, LARGE, b"\2", 502),
+        (["null", SMALL], ["null", LARGE], b"\2\2", 502),
+        (SMALL, ["null", LARGE], b"\2", 502),
+        (SMALL, [LARGE, E], b"\2", 504),
+        (record_json(("s", SMALL)), record_json(("s", LARGE)), b"\2", 503),
+        ({"type": "array", "items": SMALL}, {"type": "array", "items": LARGE}, b"\4\2\2\0", 1005),
+        ({"type": "map", "values": SMALL}, {"type": "map", "values": LARGE}, b"\2\0\2\0", 504),
+        (record_json(("r", ["null", "R"])), record_json(("r", ["null", "R"]), ("b", "int", 0)),
+         b"\2\0", 5),
+        # Fields that are dropped, or stay as they are, count once.
+        (record_json(("s", SMALL), ("a", "int")), record_json(("a", "int")), b"\2\2", 4),
+        (record_json(("s", SMALL), ("a", "int")), record_json(("s", SMALL)), b"\2\2", 4),
+    ],
+)  # fmt: skip
+def test_what_its_reader_adds_is_counted(writer: Any, reader: Any, each: bytes, more: int) -> None:
+    of, as_what = reading(writer, reader)
+    fits = MAX_NODES // more
+    walk = compile_scan(of, At("it"), as_what)
+    assert walk(each * fits, fits) == len(each) * fits
+    assert "more than 250000 values" in invalid(walk, each * (fits + 1), fits + 1).text
+    portion = compile_portion(of, as_what)
+    assert portion(each * fits, fits) == (len(each) * fits, fits)
+    assert portion(each * 3 * fits, 3 * fits) == (len(each) * fits, fits)
+
+
+def test_a_portion_is_all_where_the_rest_is_refused_anyway() -> None:
+    of, as_what = reading({"type": "array", "items": SMALL}, {"type": "array", "items": LARGE})
+    portion = compile_portion(of, as_what)
+    assert portion(b"\2\2\0" + b"\2", 2) == (4, 2)  # ends too early
+    large = write_long(MAX_NODES // 500) + b"\2" * (MAX_NODES // 500) + b"\0"
+    assert portion(large * 2, 2) == (len(large) * 2, 2)  # not even one may be made
+    assert portion(b"\2\2\0" + large, 2) == (3, 1)
 
 
 def test_python_may_run_out_of_depth_first() -> None:
