@@ -29,7 +29,8 @@ from trio.lowlevel import (
 
 from avrpc.errors import InvalidValue, LimitExceeded, fresh
 from avrpc.schema import ItemsCodec
-from avrpc.session import HIGH_WATER, Session
+from avrpc.session import Session
+from avrpc.writer import HIGH_WATER
 
 ITEMS_PER_CHECKPOINT = 64
 

@@ -26,8 +26,9 @@ from avrpc.handlers import Method, Style
 from avrpc.limits import Limits
 from avrpc.log import logger
 from avrpc.schema import Message
-from avrpc.session import HIGH_WATER, Outcome, Session
+from avrpc.session import Outcome, Session
 from avrpc.wire import CallReceived, StatusCode
+from avrpc.writer import HIGH_WATER
 
 _current: ContextVar[CallInfo] = ContextVar("avrpc.current_call")
 

@@ -1,33 +1,17 @@
 """One connection on trio: the one place that receives, the one that sends, the table of calls.
 
-The reader takes bytes, has `wire` make events of them, and hands each to its call. Sending is
-never waited for by a task that a user could cancel, since a send cancelled midway leaves half a
-frame behind: a task puts its frame into the outgoing buffer and goes on, and the writer, a task of
-our own, sends the buffer. Two things make that fast (both measured, CPU per call):
-
-- The writer runs when the tasks that are runnable now have had their turn, so that the frames of
-  many tasks leave in one system call (64 calls in flight: 1.6 instead of 2.7 s per 100k).
-- Where a call is alone on its connection there is nothing to gather, and `kick` tries one
-  non-blocking send on the spot, which spares a task switch (one at a time: 107 instead of 153 µs).
+The reader takes bytes, has `wire` make events of them, and hands each to its call. What calls and
+events have to say to the peer they put into the connection's queue, which `writer` sends.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from math import inf
 from typing import Any, Protocol
 
 import trio
-from trio.lowlevel import (
-    Abort,
-    ParkingLot,
-    RaiseCancelT,
-    Task,
-    current_task,
-    reschedule,
-    wait_task_rescheduled,
-)
+from trio.lowlevel import ParkingLot
 
 from avrpc.errors import (
     AvrpcError,
@@ -60,15 +44,7 @@ from avrpc.wire import (
     StatusReceived,
     ValueTooLarge,
 )
-
-# Above HIGH bytes unsent, tasks wait before they add more (and a server reads no more calls);
-# below LOW they go on. HIGH is a window: what one stream may have under way anyway.
-HIGH_WATER = 256 * 1024
-LOW_WATER = 64 * 1024
-
-# A server has its answers sent after so many: the client goes on while the server works off the
-# rest. 64 in flight: 54k calls a second, 52k with 8, 45k with 32, 27k when all leave together.
-_BURST = 16
+from avrpc.writer import HIGH_WATER, Writer
 
 # How long a GOAWAY that says why may take to leave, in seconds.
 _LAST_WORDS = 1.0
@@ -100,6 +76,7 @@ class Session:
     Attributes:
         calls: Those that this end has not finished with, by id.
         ended: Why the connection takes no more calls; None while it does.
+        room, kick, wake, flush: The writer's; see there.
     """
 
     def __init__(
@@ -114,21 +91,19 @@ class Session:
         self.outgoing = connection.outgoing
         self.calls: dict[int, CallEntry] = {}
         self.ended: AvrpcError | None = None
-        self.room = ParkingLot()  # waits while more than HIGH_WATER is unsent
         self.freed = ParkingLot()  # waits for a large value to have left
         self.idle = ParkingLot()  # waits until no call is open
         self._slots = (ParkingLot(), ParkingLot())  # wait for a slot; [1]: for a streamed call
         self._accept = accept
-        self._flushed = ParkingLot()  # waits until nothing is left to send
-        self._writer: Task | None = None  # while it has nothing to do
-        self._gathered = 0  # calls to `kick` since the last send
-        self._burst = _BURST if connection.role is Role.SERVER else sys.maxsize
+        self._writer = Writer(transport, connection, self.calls, self)
+        self.room = self._writer.room
+        self.kick, self.wake = self._writer.kick, self._writer.wake
+        self.flush = self._writer.flush
         self._watch = Watch(limits, trio.current_time())
         self._reading = trio.CancelScope()  # ends when it is time to look at the watch
         self._read_until = inf
         self._failure: AvrpcError | None = None  # why sending stopped
         self._over = False  # `ended`, and no call goes on
-        self._mute = False  # nothing can be sent any more
         self._handlers: dict[type, Callable[[Any], None]] = {
             ItemsReceived: self._items,
             ResultReceived: self._outcome,
@@ -154,7 +129,7 @@ class Session:
             events: What came together with the end of the handshake.
         """
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._write)
+            nursery.start_soon(self._writer.run)
             try:
                 self._dispatch(events)
                 while not self._over and trio.current_time() < self._read_until:
@@ -215,64 +190,30 @@ class Session:
         else:
             self.end(lost(f"{peer} closed the connection"))
 
-    async def _write(self) -> None:
-        transport, outgoing, watch = self.transport, self.outgoing, self._watch
-        while True:
-            data = self.connection.data_to_send()
-            if outgoing.freed:
-                self._large_value_left()
-            if not data:
-                self._writer = current_task()
-                self._flushed.unpark_all()
-                await wait_task_rescheduled(self._stop_writer)
-                continue
-            try:
-                self._gathered = 0
-                transport.send_now(data)
-                if data:
-                    watch.blocked_at = trio.current_time()
-                    self._look_by(watch.due_if_blocked)
-                    await transport.wait_send(data)
-                    watch.blocked_at = None
-                elif outgoing.leaving:
-                    await trio.lowlevel.checkpoint()  # megabytes to come: let others have a turn
-            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                self._cannot_send(error)
-                return
-            except Exception:
-                logger.exception("%s: internal error", transport.peer)
-                self._cannot_send(RuntimeError("sending failed in this process"))
-                return
-            if self.room and len(data) < LOW_WATER:
-                self.room.unpark_all()
+    # ... what the second tells ...
 
-    def _stop_writer(self, _: RaiseCancelT) -> Abort:
-        self._writer = None
-        return Abort.SUCCEEDED
+    def sending_blocked(self, since: float | None) -> None:
+        self._watch.blocked_at = since
+        if since is not None:
+            self._look_by(self._watch.due_if_blocked)
 
-    def _cannot_send(self, error: Exception) -> None:
-        """Nothing said here reaches the peer any more.
-
-        What it said before may still be on its way, so the reader goes on for a moment.
-        """
-        self._mute = True
-        self._failure = self._broke(error)
-        self.outgoing.data.clear()
-        self._flushed.unpark_all()
-        self._take_no_more(self._failure)
-        self._read_until = self._reading.deadline = trio.current_time() + _LAST_WORDS
-
-    def _large_value_left(self) -> None:
-        self.outgoing.freed = False
+    def large_value_left(self) -> None:
         self.freed.unpark_all()
         if self.connection.role is Role.SERVER:
             self._check_idle()
+
+    def sending_failed(self, error: Exception) -> None:
+        # What the peer said before may still be on its way, so the reader goes on for a moment.
+        self._failure = self._broke(error)
+        self._take_no_more(self._failure)
+        self._read_until = self._reading.deadline = trio.current_time() + _LAST_WORDS
 
     # ... what they do when nothing happens ...
 
     def _look_by(self, when: float) -> None:
         """Look at the watch no later than then."""
-        self._reading.deadline = min(self._reading.deadline, when)
+        if when < self._reading.deadline:  # noqa: PLR1730 - setting it costs 3 µs, also as it was
+            self._reading.deadline = when
 
     def _look(self) -> None:
         connection = self.connection
@@ -295,31 +236,7 @@ class Session:
                     self.end(lost(f"{self.transport.peer}: {text}"))
         self.wake()
 
-    # ... and what others ask of the second.
-
-    def kick(self) -> None:
-        """Have what is queued sent: on the spot if this call is alone, else with some others'."""
-        if self._watch.blocked_at is not None or self._mute:
-            return  # the writer looks again before it stops, or has ended
-        self._gathered += 1
-        if len(self.calls) <= 1 or self._gathered >= self._burst:
-            self._gathered = 0
-            data = self.connection.data_to_send()
-            try:
-                self.transport.send_now(data)
-            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                self._cannot_send(error)
-                return
-            if not (data or self.outgoing.leaving or self.outgoing.freed):
-                return
-        self.wake()
-
-    def wake(self) -> None:
-        """Have what is queued sent when the tasks runnable now have had their turn."""
-        writer = self._writer
-        if writer is not None:
-            self._writer = None
-            reschedule(writer)
+    # ... and what callers wait for.
 
     async def wait_room(self) -> None:
         """Wait until the unsent bytes are few enough to add to them."""
@@ -378,12 +295,6 @@ class Session:
         if self.connection.role is Role.CLIENT:
             return bool(self.calls)
         return self.connection.open_calls > 0
-
-    async def flush(self) -> None:
-        """Wait until all that is queued has been given to the transport."""
-        while not self._mute and (self._writer is None or self.connection.data_to_send()):
-            self.wake()
-            await self._flushed.park()
 
     # Events ...
 
@@ -510,8 +421,9 @@ class Session:
         self._over = True
         self.ended = error
         self._take_no_more(error)
-        calls, self.calls = self.calls, {}
-        for entry in calls.values():
+        calls = list(self.calls.values())
+        self.calls.clear()
+        for entry in calls:
             entry.on_failure(_mine(error, maybe_executed=True))
         for lot in (self.room, self.freed, self.idle):
             lot.unpark_all()

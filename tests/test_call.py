@@ -11,11 +11,11 @@ from trio.testing import MockClock, assert_checkpoints, wait_all_tasks_blocked
 
 import avrpc
 from avrpc.call import ITEMS_PER_CHECKPOINT
-from avrpc.session import HIGH_WATER
 from avrpc.testing import Link
 from avrpc.wire import StatusCode
 from avrpc.wire.frames import STARTED, Kind
 from avrpc.wire.primitives import encode_bytes, encode_long
+from avrpc.writer import HIGH_WATER
 from tests.desk import (
     DESK,
     Note,

@@ -19,6 +19,7 @@ LAYERS = (
     ("shown", "log", "errors", "groups"),
     ("wire", "schema"),
     ("address", "limits", "transport", "listen", "door", "memory", "handshake", "opening", "watch"),
+    ("writer",),
     ("session",),
     ("call", "collect"),
     (

@@ -13,8 +13,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 import avrpc
 from avrpc.client import Client
-from avrpc.session import HIGH_WATER
 from avrpc.testing import Link, open_pair
+from avrpc.writer import HIGH_WATER
 from tests.desk import DESK, PATIENT, Note, at_rest, desk_server, open_desk, tick
 
 KIB = 1024

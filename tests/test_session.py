@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 import pytest
@@ -11,12 +10,11 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 import avrpc
 from avrpc.client import Client
-from avrpc.session import HIGH_WATER
 from avrpc.testing import Link, open_pair
-from avrpc.transport import SocketTransport
 from avrpc.wire import GoawayCode, ResultReceived, StatusCode
 from avrpc.wire.frames import MORE, Kind
 from avrpc.wire.primitives import encode_bytes, encode_long
+from avrpc.writer import HIGH_WATER
 from tests.desk import (
     DESK,
     PATIENT,
@@ -338,46 +336,6 @@ async def test_connection_that_can_not_send_ends_within_a_second(
             assert not caught.value.maybe_executed
         nursery.cancel_scope.cancel()
     assert ("internal error" in caplog.text) is isinstance(error, ZeroDivisionError)
-
-
-async def test_send_on_the_spot_that_fails_ends_the_connection(nursery: trio.Nursery) -> None:
-    """On a socket, a call that is alone is sent by its own task."""
-    server = desk_server()
-    (address,) = await nursery.start(server.serve, "tcp://127.0.0.1:0")
-    async with avrpc.connect(address, DESK) as client:
-        await client.last("EURUSD")
-        transport = client._session.transport
-        assert isinstance(transport, SocketTransport)
-        transport._socket.shutdown(socket.SHUT_WR)
-        with trio.fail_after(5):
-            error = await lost(client)
-        assert error.maybe_executed
-    await server.aclose()
-
-
-async def test_server_sends_answers_while_it_works_off_the_other_calls(
-    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So the client can go on meanwhile: else the two take turns, and one of them always waits."""
-    server = desk_server()
-    (address,) = await nursery.start(server.serve, "tcp://127.0.0.1:0")
-    async with avrpc.connect(address, DESK) as client:
-        await client.last("EURUSD")
-        (connection,) = server._connections
-        assert connection._session is not None
-        transport = connection._session.transport
-        sent: list[int] = []
-
-        def send_now(data: bytearray) -> None:
-            sent.append(len(data))
-            SocketTransport.send_now(transport, data)  # type: ignore[arg-type]
-
-        monkeypatch.setattr(transport, "send_now", send_now)
-        async with trio.open_nursery() as calls:
-            for _ in range(64):
-                calls.start_soon(client.last, "EURUSD")
-        assert max(sent) < sum(sent) / 3
-    await server.aclose()
 
 
 async def test_failure_while_events_are_told_is_logged_and_ends_the_connection(
