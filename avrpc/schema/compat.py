@@ -23,7 +23,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
 
 from .changes import Change, own_changes
 from .gate import MAX_TEXT_BYTES
@@ -50,10 +49,10 @@ __all__ = ["Change", "Comparison", "Pair", "Verdict", "match_fields", "same_name
 def steps_for(one_bytes: int, other_bytes: int) -> int:
     """Give the steps to allow for comparing texts of so many bytes: what honest ones never take.
 
-    A step takes some 0.5 us. Two versions of a text of 250 KB take up to 27,000 (9,000 fields of
-    all records, used both ways); two of records that might each be any other would take millions.
-    What fits is found in the smaller of the two, so that a stranger's small text takes little time
-    also where ours is large: one of 16 KB has 5,000 steps, one of 256 KB 35,768.
+    A step takes 0.5 to 1 us. Two versions of a text of 250 KB, of 940 records that are used both
+    ways and have all changed, take 16,000; of records that might each be any other, millions. What
+    fits is found in the smaller of the two, so that a stranger's small text takes little time also
+    where ours is large: one of 16 KiB has 5,048 steps, one of 256 KiB 35,768.
     """
     return 3_000 + min(one_bytes, other_bytes) // 8
 
@@ -61,12 +60,22 @@ def steps_for(one_bytes: int, other_bytes: int) -> int:
 MAX_STEPS = steps_for(MAX_TEXT_BYTES, MAX_TEXT_BYTES)
 
 
-class _Branches(NamedTuple):
+class _Branches:
     """Where to look in a reader's union: by name or alias, and by kind for what has no name."""
 
-    full: dict[str, int]
-    names: dict[str, list[int]]
-    kinds: dict[str, int]
+    __slots__ = ("full", "kinds", "names")
+
+    def __init__(self, reader: Union) -> None:
+        self.full: dict[str, int] = {}
+        self.names: dict[str, list[int]] = {}
+        self.kinds: dict[str, int] = {}
+        for at, branch in enumerate(reader.branches):
+            if isinstance(branch, NAMED):
+                self.full[branch.name] = at
+                for name in names_of(branch):
+                    self.names.setdefault(name, []).append(at)
+            else:
+                self.kinds[branch.kind] = at
 
 
 _NO = Verdict.INCOMPATIBLE
@@ -143,8 +152,8 @@ class Comparison:
             self._levels[pair] = _NO if pair in self._misfits else self._looks[pair].own
         for pair in new:
             if pair not in self._misfits:
-                worst = max((self._levels[part] for part in self._looks[pair].parts), default=0)
-                self._levels[pair] = max(self._levels[pair], Verdict(worst))
+                look = self._looks[pair]
+                self._levels[pair] = max([look.own, *map(self._levels.__getitem__, look.parts)])
         left = [pair for pair in new if Verdict.SAME < self._levels[pair] < _NO]
         while left:
             part = left.pop()
@@ -157,10 +166,10 @@ class Comparison:
 
     def _take(self, pair: Pair, writer: Type, reader: Type) -> bool:
         """Make a part of a pair, and tell whether it fits by what is known."""
-        self._left -= 1
         part = (writer, reader)
         users = self._add(part)
         if users is not self._final:
+            self._left -= 1
             users.add(pair)
         return part not in self._misfits
 
@@ -190,14 +199,15 @@ class Comparison:
     def _union(self, pair: Pair, writer: Union, reader: Type) -> Look:
         parts: list[Pair] = []
         failed: list[Pair] = []
-        self._left -= len(writer.branches)
+        self._left -= len(writer.branches) // 2
         for branch in writer.branches:
-            if isinstance(reader, Union):
+            found = self._same(branch, reader) if isinstance(reader, Union) else reader
+            if found is not None and not self._take(pair, branch, found):
+                found = None
+            if found is None and isinstance(reader, Union):
                 candidates = self._candidates(branch, reader, same_kind_first=True)
                 found, missed = self._pick(pair, branch, reader, candidates)
                 failed += missed
-            else:
-                found = reader if self._take(pair, branch, reader) else None
             if found is not None:
                 parts.append((branch, found))
         if not parts:
@@ -222,10 +232,7 @@ class Comparison:
         self, writer: Type, reader: Union, *, same_kind_first: bool = False
     ) -> list[int]:
         """The branches of a reader's union that may match, in the order in which to try them."""
-        known = self._branches.get(reader)
-        if known is None:
-            known = self._branches[reader] = _index(reader)
-            self._left -= len(reader.branches)
+        known = self._index(reader)
         if isinstance(writer, NAMED):
             found = known.names.get(short(writer.name), [])
             if writer.name in known.names and writer.name != short(writer.name):
@@ -239,10 +246,29 @@ class Comparison:
             return places[:1] + sorted(places[1:])
         return sorted(places)
 
+    def _same(self, writer: Type, reader: Union) -> Type | None:
+        """Give the branch of the same full name, or of the same kind: most often it is that."""
+        if len(reader.branches) <= 4:
+            key = _key(writer)
+            return next((branch for branch in reader.branches if _key(branch) == key), None)
+        known = self._index(reader)
+        if isinstance(writer, NAMED):
+            at = known.full.get(writer.name)
+        else:
+            at = known.kinds.get(writer.kind)
+        return None if at is None else reader.branches[at]
+
+    def _index(self, reader: Union) -> _Branches:
+        known = self._branches.get(reader)
+        if known is None:
+            known = self._branches[reader] = _Branches(reader)
+            self._left -= len(reader.branches) // 4
+        return known
+
     def _records(self, pair: Pair, writer: Record, reader: Record) -> Look:
         level = renamed(writer, reader)
-        self._left -= (len(writer.fields) + len(reader.fields)) // 4
-        self._left -= sum([len(field.aliases) for field in reader.fields])
+        names = len(writer.fields) + sum([1 + len(field.aliases) for field in reader.fields])
+        self._left -= names // 8
         matched = match_fields(writer, reader)
         parts = []
         for field, source in matched:
@@ -296,13 +322,5 @@ class Comparison:
             yield path, part, beside or pair not in self._misfits
 
 
-def _index(reader: Union) -> _Branches:
-    index = _Branches({}, {}, {})
-    for at, branch in enumerate(reader.branches):
-        if isinstance(branch, NAMED):
-            index.full[branch.name] = at
-            for name in names_of(branch):
-                index.names.setdefault(name, []).append(at)
-        else:
-            index.kinds[branch.kind] = at
-    return index
+def _key(of: Type) -> str:
+    return of.name if isinstance(of, NAMED) else of.kind

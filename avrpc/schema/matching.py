@@ -66,16 +66,15 @@ def same_name(writer: Named, reader: Named) -> bool:
 def match_fields(writer: Record, reader: Record) -> list[tuple[Field, Field | None]]:
     """Each field of the reader, with the writer's field that it is read from, if any."""
     theirs = {field.name: field for field in writer.fields}
-    taken = {field.name for field in reader.fields if field.name in theirs}
-    matched: list[tuple[Field, Field | None]] = []
-    for field in reader.fields:
-        source = theirs.get(field.name)
-        for alias in field.aliases if source is None else ():
-            if alias in theirs and alias not in taken:
-                source = theirs[alias]
-                taken.add(alias)
-                break
-        matched.append((field, source))
+    matched = [(field, theirs.get(field.name)) for field in reader.fields]
+    unmatched = [at for at, (field, source) in enumerate(matched) if not source and field.aliases]
+    taken = {source.name for _, source in matched if source} if unmatched else set()
+    for at in unmatched:
+        field, _ = matched[at]
+        alias = next((one for one in field.aliases if one in theirs and one not in taken), None)
+        if alias is not None:
+            matched[at] = field, theirs[alias]
+            taken.add(alias)
     return matched
 
 
