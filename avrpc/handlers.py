@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from keyword import iskeyword
@@ -36,6 +36,13 @@ class Method:
     function: Callable[..., Any]
     style: Style
     renamed: Mapping[str, str]
+
+    def agreed(self, message: Message) -> Method:
+        """The same for the message as agreed with a client; this one itself, if that is the same.
+
+        Most connections agree on the server's own messages, and then hold nothing of their own.
+        """
+        return self if message is self.message else replace(self, message=message)
 
     def arguments(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """The keyword arguments for decoded parameters."""

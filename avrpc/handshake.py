@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from avrpc.errors import (
@@ -72,9 +73,14 @@ class Agreement:
         fits = self.negotiation
         wires = [fits[message.name].wire for message in fits.client.messages_by_number]
         return [
-            MessageShape(wire.streams_request, wire.streams_response, max_value_bytes)
-            for wire in wires
+            _shape(wire.streams_request, wire.streams_response, max_value_bytes) for wire in wires
         ]
+
+
+@lru_cache
+def _shape(streams_request: bool, streams_response: bool, max_value_bytes: int) -> MessageShape:
+    """One for all connections: there are four of them for each limit of this process."""
+    return MessageShape(streams_request, streams_response, max_value_bytes)
 
 
 def _decode_hello(meta: Mapping[str, bytes] | None) -> dict[str, Any] | None:

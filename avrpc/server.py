@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import trio
@@ -59,6 +58,7 @@ class Server:
         }
         self._texts = TextCache()
         self._negotiations = NegotiationCache()
+        self._wire_limits = self.limits.wire()
         self._budget = AssemblyBudget(self.limits.max_assembly_bytes)
         self._door = Door(self.limits)
         self._connections: set[ServerConnection] = set()
@@ -225,13 +225,13 @@ class Server:
 
     def connection(self) -> Connection:
         """The rules for one connection."""
-        return Connection(Role.SERVER, self.limits.wire(), self._budget)
+        return Connection(Role.SERVER, self._wire_limits, self._budget)
 
     def methods(self, negotiation: Negotiation) -> list[Method | None]:
         """The handlers by the client's message numbers; None for what can't be called."""
         methods = self._methods[negotiation.server.name]
         return [
-            replace(methods[message.name], message=negotiation.at_server(message.name))
+            methods[message.name].agreed(negotiation.at_server(message.name))
             if negotiation[message.name].callable
             else None
             for message in negotiation.client.messages_by_number

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import trio
 
 from avrpc.handlers import Method
-from avrpc.handshake import Agreement, ServerHandshake
+from avrpc.handshake import ServerHandshake
 from avrpc.log import logger
 from avrpc.opening import Refused, open_server
 from avrpc.schema.negotiation import Negotiation
@@ -65,15 +65,17 @@ class ServerConnection:
 
     async def run(self) -> None:
         """Shake hands, and serve calls until the connection has ended."""
+        opened = None
         with self._scope:
             try:
-                opened = None if self._server.closing else await self._open()
+                if not self._server.closing:
+                    opened = await self._open()
             finally:
                 self._server.shaken_hands()
-            if opened is not None:
-                await self._serve(*opened)
+        if opened is not None:
+            await self._serve(*opened)
 
-    async def _open(self) -> tuple[Session, Agreement, list[Any]] | None:
+    async def _open(self) -> tuple[Session, Negotiation, list[Any]] | None:
         server, peer = self._server, self._transport.peer
         connection = server.connection()
         try:
@@ -89,16 +91,16 @@ class ServerConnection:
             logger.debug("%s: %s", peer, error)
         else:
             session = Session(self._transport, connection, server.limits, self._accept)
-            return session, agreement, events
+            return session, agreement.negotiation, events
         return None
 
-    async def _serve(self, session: Session, agreement: Agreement, events: list[Any]) -> None:
+    async def _serve(self, session: Session, negotiation: Negotiation, events: list[Any]) -> None:
         self._session = session
-        self._methods = self._server.methods(agreement.negotiation)
-        if self._server.closing:  # it began to close during the handshake
-            self.start_drain()
+        self._methods = self._server.methods(negotiation)
         async with trio.open_nursery() as nursery:
-            self._nursery = nursery
+            self._scope, self._nursery = nursery.cancel_scope, nursery
+            if self._server.closing:  # it began to close during the handshake
+                self._scope.cancel()
             self._workers = Workers(nursery)
             await session.run(events)
             nursery.cancel_scope.cancel()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import trio
 from trio.lowlevel import ParkingLot
@@ -93,7 +93,9 @@ class Session:
         self.ended: AvrpcError | None = None
         self.freed = ParkingLot()  # waits for a large value to have left
         self.idle = ParkingLot()  # waits until no call is open
-        self._slots = (ParkingLot(), ParkingLot())  # wait for a slot; [1]: for a streamed call
+        # Wait for a slot; [1]: for a streamed call. A server opens none.
+        is_client = connection.role is Role.CLIENT
+        self._slots = (ParkingLot(), ParkingLot()) if is_client else ()
         self._accept = accept
         self._writer = Writer(transport, connection, self.calls, self)
         self.room = self._writer.room
@@ -104,21 +106,6 @@ class Session:
         self._read_until = inf
         self._failure: AvrpcError | None = None  # why sending stopped
         self._over = False  # `ended`, and no call goes on
-        self._handlers: dict[type, Callable[[Any], None]] = {
-            ItemsReceived: self._items,
-            ResultReceived: self._outcome,
-            ErrorReceived: self._outcome,
-            StatusReceived: self._outcome,
-            CreditReceived: self._credit,
-            EndReceived: self._end,
-            CancelReceived: self._cancel,
-            ValueTooLarge: self._too_large,
-            GoawayReceived: self._goaway,
-            PongReceived: lambda _: None,
-            PeerViolated: self._violated,
-        }
-        if accept is not None:
-            self._handlers[CallReceived] = accept
 
     # The two tasks ...
 
@@ -177,9 +164,9 @@ class Session:
                 await self.wait_room()
 
     def _dispatch(self, events: list[Any]) -> None:
-        handlers = self._handlers
+        handlers = self._HANDLERS
         for event in events:
-            handlers[type(event)](event)
+            handlers[type(event)](self, event)
         if self.outgoing.data:
             self.wake()
 
@@ -298,6 +285,10 @@ class Session:
 
     # Events ...
 
+    def _call(self, event: CallReceived) -> None:
+        assert self._accept is not None  # the wire lets no calls in at a client
+        self._accept(event)
+
     def _items(self, event: ItemsReceived) -> None:
         entry = self.calls.get(event.call_id)
         if entry is not None:
@@ -376,6 +367,25 @@ class Session:
     def _violated(self, event: PeerViolated) -> None:
         logger.warning("%s: protocol violation: %s", self.transport.peer, event.text)
         self.end(lost(f"{self.transport.peer} broke the protocol: {shown(event.text)}"))
+
+    def _nothing(self, event: PongReceived) -> None:
+        """That it came was all that it had to say."""
+
+    # One table for all sessions: bound methods, in one of its own, would cost each 1.4 KiB.
+    _HANDLERS: ClassVar[dict[type, Callable[[Session, Any], None]]] = {
+        CallReceived: _call,
+        ItemsReceived: _items,
+        ResultReceived: _outcome,
+        ErrorReceived: _outcome,
+        StatusReceived: _outcome,
+        CreditReceived: _credit,
+        EndReceived: _end,
+        CancelReceived: _cancel,
+        ValueTooLarge: _too_large,
+        GoawayReceived: _goaway,
+        PongReceived: _nothing,
+        PeerViolated: _violated,
+    }
 
     # ... what this end does to a call ...
 

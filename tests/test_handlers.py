@@ -507,3 +507,12 @@ def test_service_that_is_none_is_told_by_its_type(service: object, name: str) ->
 
 def test_protocol_without_messages_is_implemented_by_anything() -> None:
     assert bind_service(protocol(), None) == {}
+
+
+def test_method_is_the_same_for_the_message_itself_and_another_for_another_version() -> None:
+    method = bind("unary", coroutine)
+    assert method.agreed(method.message) is method
+    other = protocol(unary=MESSAGES["unary"]).messages["unary"]
+    agreed = method.agreed(other)
+    assert agreed.message is other
+    assert agreed.function is method.function

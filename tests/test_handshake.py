@@ -211,6 +211,8 @@ def test_agreement_tells_the_wire_the_shapes_by_the_clients_numbers() -> None:
         MessageShape(streams_request=False, streams_response=False, max_value_bytes=5),
         MessageShape(streams_request=False, streams_response=True, max_value_bytes=5),
     ]
+    again = shake(client_end(), server_end()).client
+    assert again.shapes(5)[0] is agreement.shapes(5)[0]  # or each connection would hold its own
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,14 @@ async def test_several_protocols_share_a_server_and_the_first_is_the_default() -
         assert default.protocols == ("test.Other", "test.Desk")
 
 
+async def test_connections_of_the_servers_own_version_hold_no_methods_of_their_own() -> None:
+    server = desk_server()
+    async with open_pair(server, DESK), open_pair(server, DESK):
+        first, second = (one._methods for one in server._connections)
+        assert len(first) == len(DESK.messages)
+        assert all(mine is other for mine, other in zip(first, second, strict=True))
+
+
 # ... where ...
 
 

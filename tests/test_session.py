@@ -10,6 +10,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 import avrpc
 from avrpc.client import Client
+from avrpc.session import Session
 from avrpc.testing import Link, open_pair
 from avrpc.wire import GoawayCode, ResultReceived, StatusCode
 from avrpc.wire.frames import MORE, Kind
@@ -343,10 +344,10 @@ async def test_failure_while_events_are_told_is_logged_and_ends_the_connection(
 ) -> None:
     async with open_desk() as client:
 
-        def fail(event: object) -> None:
+        def fail(session: object, event: object) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setitem(client._session._handlers, ResultReceived, fail)
+        monkeypatch.setitem(Session._HANDLERS, ResultReceived, fail)
         error = await lost(client)
         assert "failed in this process" in str(error)
     assert "ZeroDivisionError" in caplog.text

@@ -8,6 +8,7 @@ unfinished frame (in `Connection`) and the half values that the limits allow.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from avrpc.wire.calls import Call, CallTable, LateCall
 from avrpc.wire.codes import GoawayCode, ProtocolError
@@ -62,19 +63,6 @@ class Incoming:
         self._outgoing = outgoing
         self._peer = calls.role.other
         self._events: list[Event] = []
-        self._receivers: dict[int, Callable[[int, bytes, int, int], None]] = {
-            Kind.CALL: self._call,
-            Kind.ITEMS: self._items,
-            Kind.END: self._end,
-            Kind.RESULT: self._result,
-            Kind.ERROR: self._error,
-            Kind.STATUS: self._status,
-            Kind.CANCEL: self._cancel,
-            Kind.CREDIT: self._credit,
-            Kind.PING: self._ping,
-            Kind.PONG: self._pong,
-            Kind.GOAWAY: self._goaway,
-        }
 
     def parse(self, data: bytes, position: int, events: list[Event]) -> int:
         """Take every whole frame from ``position`` on; append to ``events``; give where it ended.
@@ -104,12 +92,12 @@ class Incoming:
 
     def _frame(self, first_byte: int, data: bytes, start: int, end: int) -> None:
         kind, flags = first_byte & 0x0F, first_byte & 0xF0
-        receiver = self._receivers.get(kind)
+        receiver = self._RECEIVERS.get(kind)
         if receiver is None:
             raise ProtocolError(f"a frame of unknown kind {kind}")
         if flags & ~LEGAL_FLAGS[kind]:  # type: ignore[index]  # kind is one of Kind's numbers
             raise ProtocolError(f"{Kind(kind).name} with flags {flags:#04x}, which it has not")
-        receiver(flags, data, start, end)
+        receiver(self, flags, data, start, end)
 
     # One method a kind: flags, then the frame's body as data[position:end] ...
 
@@ -432,3 +420,18 @@ class Incoming:
         if kind is Kind.ITEMS and credit is not None:
             credit.available -= end - position
         self._calls.late[call_id] = LateCall(credit, kind if flags & MORE else None, rest)
+
+    # One table for all connections: bound methods, in one of its own, would cost each 1.3 KiB.
+    _RECEIVERS: ClassVar[dict[int, Callable[[Incoming, int, bytes, int, int], None]]] = {
+        Kind.CALL: _call,
+        Kind.ITEMS: _items,
+        Kind.END: _end,
+        Kind.RESULT: _result,
+        Kind.ERROR: _error,
+        Kind.STATUS: _status,
+        Kind.CANCEL: _cancel,
+        Kind.CREDIT: _credit,
+        Kind.PING: _ping,
+        Kind.PONG: _pong,
+        Kind.GOAWAY: _goaway,
+    }

@@ -8,7 +8,6 @@ than `MAX_BUFFERED_PIECES`.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 
 from avrpc.wire.calls import Call, CallTable, MessageShape
@@ -65,14 +64,14 @@ class Outgoing:
         self.freed = False
         self._calls = calls
         self._me = calls.role
-        self._large: deque[tuple[Call, OutgoingValue]] = deque()
+        self._large: list[tuple[Call, OutgoingValue]] = []  # a deque, empty, takes 760 bytes
         # The open ITEMS frame, until it is sealed. Beside `data`, so that who takes bytes from
         # there while it is open takes whole frames; the copy costs 2 µs for 64 KiB.
         self._frame = bytearray()
         self._frame_call: Call | None = None
         self._frame_count = 0
         self._frame_room = 0  # how many bytes more it may hold
-        self._late_pongs: deque[int] = deque(maxlen=MAX_LATE_PONGS)  # there was no room for them
+        self._late_pongs: list[int] = []  # there was no room for them
 
     # What there is to wait for ...
 
@@ -293,6 +292,7 @@ class Outgoing:
         if len(self.data) < MAX_BUFFERED_PIECES and not self._late_pongs:
             self._append(encode_frame(Kind.PONG, 0, encode_long(value)))
         else:
+            del self._late_pongs[: 1 - MAX_LATE_PONGS]
             self._late_pongs.append(value)
 
     def goaway(self, last_call: int, code: GoawayCode, text: str) -> None:
@@ -306,9 +306,9 @@ class Outgoing:
         """Close the open ITEMS frame, let pieces in up to their limit, and give ``data``."""
         self._seal()
         while self._late_pongs and len(self.data) < MAX_BUFFERED_PIECES:
-            self.data += encode_frame(Kind.PONG, 0, encode_long(self._late_pongs.popleft()))
+            self.data += encode_frame(Kind.PONG, 0, encode_long(self._late_pongs.pop(0)))
         while self._large and len(self.data) < MAX_BUFFERED_PIECES:
-            call, value = self._large.popleft()
+            call, value = self._large.pop(0)
             if value.write_piece(self.data, self._calls.peer_limits.max_frame_bytes):
                 call.leaving = None
                 self.freed = True
@@ -324,7 +324,7 @@ class Outgoing:
             self._seal()
         if call.leaving is not None:
             call.leaving = None
-            self._large = deque(entry for entry in self._large if entry[0] is not call)
+            self._large = [entry for entry in self._large if entry[0] is not call]
             self.freed = True
 
     # One frame ...
