@@ -332,8 +332,12 @@ class Session:
             self._check_idle()
 
     def _too_large(self, event: ValueTooLarge) -> None:
-        limit = f"{event.limit} bytes (Limits.max_message_bytes)"
-        self._give_up(event.call_id, f"a value of more than {limit}")
+        if event.shared:
+            limit = f"{event.limit} bytes of half values (Limits.max_assembly_bytes)"
+            text = f"a value when there was no room: no more than {limit} are held at once"
+        else:
+            text = f"a value of more than {event.limit} bytes (Limits.max_message_bytes)"
+        self._give_up(event.call_id, text)
 
     def _give_up(self, call_id: int, text: str) -> None:
         """End a call because of a value that arrives, or does not."""

@@ -496,6 +496,25 @@ async def test_item_too_large_for_a_server_ends_its_call() -> None:
         assert at_rest(server) == []
 
 
+async def test_value_for_which_a_server_has_no_room_is_refused_by_the_name_of_that_limit() -> None:
+    server = desk_server(limits=avrpc.Limits(max_assembly_bytes=25_000))
+    value = encode_bytes(bytes(24_000))
+    begin = frame(Kind.CALL, 1, NUMBERS["load"], value[:20_000], flags=MORE)
+    end = frame(Kind.CALL, 1, value[20_000:])
+    async with open_raw_client(server) as first, open_raw_client(server) as second:
+        for client in (first, second):
+            await client.send(begin)
+            await wait_all_tasks_blocked()
+        kind, _, body = await second.receive()
+        assert (kind, body[1]) == (Kind.STATUS, StatusCode.RESOURCE_EXHAUSTED << 1)
+        assert b"no more than 25000 bytes of half values (Limits.max_assembly_bytes)" in body
+        for client in (first, second):
+            await client.send(end)
+        assert await first.receive() == (Kind.RESULT, 0, b"\2" + value)
+        await wait_all_tasks_blocked()
+        assert at_rest(server) == []
+
+
 # Many calls.
 
 

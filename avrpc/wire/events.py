@@ -91,10 +91,16 @@ class ValueTooLarge(NamedTuple):
     be told of the call all the same. At a client it wants a CANCEL, if
     it is still open: where it was a result or an error, the outcome follows with the last piece,
     and its ``data`` is empty.
+
+    Attributes:
+        call_id: The call.
+        limit: In bytes.
+        shared: Whether that is the limit on all half values that share a budget, together.
     """
 
     call_id: int
     limit: int
+    shared: bool = False
 
 
 class PongReceived(NamedTuple):

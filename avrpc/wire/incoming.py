@@ -353,7 +353,11 @@ class Incoming:
         assert assembly is not None
         self._require_piece(flags, end - position)
         if not assembly.dropped and not assembly.add(data[position:end]):
-            self._events.append(ValueTooLarge(call.id, call.shape.max_value_bytes))
+            if assembly.over_budget:
+                limit = self._calls.budget.max_bytes
+                self._events.append(ValueTooLarge(call.id, limit, shared=True))
+            else:
+                self._events.append(ValueTooLarge(call.id, call.shape.max_value_bytes))
 
     def _require_piece(self, flags: int, size: int) -> None:
         if size < (MIN_PIECE_BYTES if flags & MORE else 1):

@@ -90,16 +90,31 @@ NO_FIELDS = HeaderFields()
 
 
 class Assembly:
-    """A value that is arriving in pieces."""
+    """A value that is arriving in pieces.
 
-    __slots__ = ("_budget", "_chunks", "_limit", "_size", "dropped", "fields", "kind")
+    Attributes:
+        dropped: It grew too large: the rest is counted off and forgotten.
+        over_budget: It did so because too little was left of the budget.
+    """
+
+    __slots__ = (
+        "_budget",
+        "_chunks",
+        "_limit",
+        "_size",
+        "dropped",
+        "fields",
+        "kind",
+        "over_budget",
+    )
 
     def __init__(
         self, kind: Kind, limit: int, budget: AssemblyBudget, fields: HeaderFields = NO_FIELDS
     ) -> None:
         self.kind = kind
         self.fields = fields
-        self.dropped = False  # it grew too large: the rest is counted off and forgotten
+        self.dropped = False
+        self.over_budget = False
         self._limit = limit
         self._budget = budget
         self._chunks: list[bytes] = []
@@ -107,7 +122,11 @@ class Assembly:
 
     def add(self, piece: bytes) -> bool:
         """Take the next piece. False where the value is now too large, and so was dropped."""
-        if self._size + len(piece) > self._limit or not self._budget.take(len(piece)):
+        if self._size + len(piece) > self._limit:
+            self.discard()
+            return False
+        if not self._budget.take(len(piece)):
+            self.over_budget = True
             self.discard()
             return False
         self._size += len(piece)

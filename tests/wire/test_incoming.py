@@ -719,7 +719,7 @@ def test_budget_is_shared_and_one_value_too_much_is_dropped() -> None:
     first, second = (native(Role.SERVER, budget=budget) for _ in range(2))
     assert first.receive_data(first_piece(1)) == second.receive_data(first_piece(1)) == []
     go_on = frame(Kind.CALL, 1, PIECE, flags=MORE)
-    assert first.receive_data(go_on) == [ValueTooLarge(1, MAX_VALUE_BYTES)]
+    assert first.receive_data(go_on) == [ValueTooLarge(1, 2500, shared=True)]
     assert second.receive_data(go_on) == []
     assert budget.available == 2500 - 2048
     second.close()
@@ -745,7 +745,7 @@ def test_calls_refused_in_their_first_piece_leave_nothing_behind() -> None:
     def call_and_refuse(first_id: int, last_id: int) -> None:
         for call_id in range(first_id, last_id):
             data = frame(Kind.CALL, call_id, UNARY, fields, flags=MORE | METADATA)
-            assert server.receive_data(data) == [ValueTooLarge(call_id, MAX_VALUE_BYTES)]
+            assert server.receive_data(data) == [ValueTooLarge(call_id, 0, shared=True)]
             server.outgoing.status(call_id, StatusCode.RESOURCE_EXHAUSTED, "", started=False)
             take(server)
 

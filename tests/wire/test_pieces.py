@@ -85,6 +85,7 @@ def test_value_beyond_its_limit_is_dropped_and_gives_its_memory_back() -> None:
     assert budget.available == 90
     assert not assembly.add(b"+")
     assert assembly.dropped
+    assert not assembly.over_budget
     assert budget.available == 100
     assert assembly.join() == b""
 
@@ -95,6 +96,7 @@ def test_value_beyond_the_budget_is_dropped_and_others_go_on() -> None:
     assert first.add(b"1234567")
     assert not second.add(b"1234")
     assert second.dropped
+    assert second.over_budget
     assert budget.available == 3
     assert first.add(b"890")
     assert budget.available == 0

@@ -270,9 +270,9 @@ class TwoCores(RuleBasedStateMachine):
                 for call_id in event.unaccepted:
                     assert call_id not in self.server.calls
                     self.client.outcomes[call_id] += 1
-            case ValueTooLarge(call_id, limit):
+            case ValueTooLarge(call_id, limit, shared):
                 assert role is Role.SERVER  # its memory is short, at times
-                assert limit == MAX_VALUE_BYTES
+                assert limit == (BUDGET_BYTES if shared else MAX_VALUE_BYTES)
                 self.refused.add(call_id)
                 if end.core.is_open(call_id):
                     end.core.outgoing.status(
