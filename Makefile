@@ -26,7 +26,8 @@ test:
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
 	@$(PY) -m mypy
-	@$(PY) -m pytest --cov --cov-context=test --cov-report= --own-coverage $(ARGS)
+	@$(PY) -m pytest --numprocesses=auto --maxprocesses=4 \
+		--cov --cov-context=test --cov-report= --own-coverage $(ARGS)
 
 torture:
 	$(SETUP) test

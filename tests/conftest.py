@@ -10,8 +10,8 @@ from hypothesis import settings
 from tests.hang import pytest_runtest_protocol  # noqa: F401 - a hook
 from tests.own_coverage import (  # noqa: F401 - hooks
     pytest_addoption,
-    pytest_collection_modifyitems,
     pytest_pyfunc_call,
+    pytest_sessionstart,
 )
 
 # A time limit for each example would measure the machine. In CI, `settings()` is derandomised.

@@ -12,15 +12,16 @@ Nor are tests that are no module's own: measuring triples the time that a test t
 
 import ast
 import re
+import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from coverage import Coverage
 
 AT_LEAST = 90  # percent
 
-_COVERAGE = pytest.StashKey[Coverage]()
 _OWN_FILES = pytest.StashKey[set[Path]]()
 
 
@@ -33,32 +34,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(
-    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
-) -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
+    config = session.config
     if not config.getoption("--own-coverage") or config.getoption("collectonly"):
         return
-    plugin = config.pluginmanager.getplugin("_cov")
-    controller = getattr(plugin, "cov_controller", None)
-    if controller is None or config.getoption("cov_context") != "test":
+    if _controller(config) is None or config.getoption("cov_context") != "test":
         raise pytest.UsageError("--own-coverage needs --cov --cov-context=test")
-    files = {item.path for item in items}
-    own = {module: config.rootpath / own_test_file(module) for module in modules(config.rootpath)}
-    config.stash[_COVERAGE] = controller.cov
-    config.stash[_OWN_FILES] = set(own.values())
-    # They come last, when all that they look at has been measured.
-    items += [
-        OwnCoverage.from_parent(session, module=module, coverage=controller.cov)
-        for module, file in own.items()
-        if file in files
-    ]
+    own = {config.rootpath / own_test_file(module) for module in modules(config.rootpath)}
+    config.stash[_OWN_FILES] = own
+    if not hasattr(config, "workerinput"):  # in a run with several processes, the one that counts
+        config.pluginmanager.register(_Judge())
+
+
+def _controller(config: pytest.Config) -> Any:
+    """What runs the measuring; None if nothing does."""
+    return getattr(config.pluginmanager.getplugin("_cov"), "cov_controller", None)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    coverage = pyfuncitem.config.stash.get(_COVERAGE, None)
-    if coverage is None or pyfuncitem.path in pyfuncitem.config.stash[_OWN_FILES]:
+    own = pyfuncitem.config.stash.get(_OWN_FILES, None)
+    if own is None or pyfuncitem.path in own:
         return (yield)
+    coverage: Coverage = _controller(pyfuncitem.config).cov
     coverage.stop()
     try:
         return (yield)
@@ -66,21 +64,39 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         coverage.start()
 
 
-class OwnCoverage(pytest.Item):
-    """The test that a module's own test file covers enough of it."""
+class _Judge:
+    """Adds the tests of the rule to a run, when all that they look at has been measured."""
 
-    def __init__(self, *, module: str, coverage: Coverage, parent: pytest.Session) -> None:
-        super().__init__(module, parent, nodeid=f"own coverage::{module}")
-        self._module = module
-        self._coverage = coverage
+    def __init__(self) -> None:
+        self._files: set[str] = set()
 
-    def runtest(self) -> None:
-        problem = shortfall(self._coverage, self.config.rootpath, self._module)
-        if problem:
-            pytest.fail(problem, pytrace=False)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._files.add(report.nodeid.partition("::")[0])
 
-    def reportinfo(self) -> tuple[Path, None, str]:
-        return self.config.rootpath / self._module, None, self.name
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        result = yield
+        config = session.config
+        coverage = _controller(config).cov
+        for module in modules(config.rootpath):
+            if own_test_file(module) not in self._files:
+                continue
+            begin = time.time()
+            problem = shortfall(coverage, config.rootpath, module)
+            end = time.time()
+            report = pytest.TestReport(
+                nodeid=f"own coverage::{module}",
+                location=(module, None, module),
+                keywords={},
+                outcome="failed" if problem else "passed",
+                longrepr=problem or None,
+                when="call",
+                duration=end - begin,
+                start=begin,
+                stop=end,
+            )
+            config.hook.pytest_runtest_logreport(report=report)
+        return result
 
 
 def modules(root: Path) -> list[str]:

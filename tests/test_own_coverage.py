@@ -76,15 +76,19 @@ def run(project: Path, *options: str) -> tuple[int, str]:
 MEASURED = ("--cov", "--cov-context=test", "--cov-report=")
 
 
-def test_module_covered_by_its_own_tests_passes(project: Path) -> None:
-    code, output = run(project, "tests", *MEASURED)
+@pytest.mark.parametrize("processes", [(), ("-n", "2")])
+def test_module_covered_by_its_own_tests_passes(project: Path, processes: tuple[str, ...]) -> None:
+    code, output = run(project, "tests", *MEASURED, *processes)
     assert code == 0, output
     assert "7 passed" in output  # three in each file, and the one module with code
 
 
-def test_module_covered_by_other_tests_only_fails_in_one_line(project: Path) -> None:
+@pytest.mark.parametrize("processes", [(), ("-n", "2")])
+def test_module_covered_by_other_tests_only_fails_in_one_line(
+    project: Path, processes: tuple[str, ...]
+) -> None:
     (project / "tests/wire/test_signs.py").write_text(PARTLY)
-    code, output = run(project, "tests", *MEASURED)
+    code, output = run(project, "tests", *MEASURED, *processes)
     assert code == 1
     # 5 of 6 lines and 3 of 4 branches, less what only the other file's tests ran.
     assert (
