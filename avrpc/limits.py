@@ -27,6 +27,8 @@ class Limits:
         max_streamed_calls: As many of them may stream; each can hold a window of memory.
         max_values_in_pieces: Large values under way at once, per direction.
         max_metadata_bytes: Largest metadata taken with a call or an answer. At most 8 KiB.
+        max_pings: PINGs taken in half a minute: ten a second, where one in 30 s shows that a peer
+            lives. Of one that sends more the connection ends.
         max_running_handlers: Handlers running at once in a server; beyond, calls are refused.
         max_assembly_bytes: Half values that a server holds, over all its connections.
         max_connections: Connections of a server. Beyond, new ones wait to be accepted.
@@ -56,6 +58,7 @@ class Limits:
     max_streamed_calls: int = 100
     max_values_in_pieces: int = 8
     max_metadata_bytes: int = 8 * _KIB
+    max_pings: int = 300
     max_running_handlers: int = 32_768
     max_assembly_bytes: int = 256 * _MIB
     max_connections: int = 10_000
@@ -115,6 +118,7 @@ _RANGES = {
 
 # The same for those that concern no peer.
 _OWN_RANGES = {
+    "max_pings": (1, _LARGEST),
     "max_running_handlers": (1, _LARGEST),
     "max_assembly_bytes": (1, 2**63 - 1),
     "max_connections": (1, _LARGEST),

@@ -101,6 +101,7 @@ class Session:
         self.room = self._writer.room
         self.kick, self.wake = self._writer.kick, self._writer.wake
         self.flush = self._writer.flush
+        self._limits = limits
         self._watch = Watch(limits, trio.current_time())
         self._reading = trio.CancelScope()  # ends when it is time to look at the watch
         self._read_until = inf
@@ -156,6 +157,7 @@ class Session:
                 return
             if connection.pings:
                 self._look_by(watch.due_with_pings)
+                self._count_pings()
             if connection.has_half_values:
                 self._look_by(watch.due_with_half_values)
             if bounded and len(self.outgoing.data) > HIGH_WATER:
@@ -169,6 +171,12 @@ class Session:
             handlers[type(event)](self, event)
         if self.outgoing.data:
             self.wake()
+
+    def _count_pings(self) -> None:
+        limit = self._limits.max_pings
+        if self.connection.pings > limit:
+            text = f"more than {limit} PINGs in half a minute (Limits.max_pings)"
+            self._watch_ends(End(GoawayCode.ENHANCE_YOUR_CALM, text))
 
     def _eof(self) -> None:
         peer = self.transport.peer
@@ -204,7 +212,7 @@ class Session:
 
     def _look(self) -> None:
         connection = self.connection
-        connection.allow_pings()
+        connection.pings = 0
         for finding in self._watch.check(
             trio.current_time(),
             busy=self._busy,
@@ -217,11 +225,15 @@ class Session:
                 case GiveUp(call_id, text):
                     connection.drop_half_value(call_id)
                     self._give_up(call_id, text)
-                case End(code, text):
-                    logger.warning("%s: %s", self.transport.peer, text)
-                    connection.goaway(code, text)
-                    self.end(lost(f"{self.transport.peer}: {text}"))
+                case End():
+                    self._watch_ends(finding)
         self.wake()
+
+    def _watch_ends(self, end: End) -> None:
+        logger.warning("%s: %s", self.transport.peer, end.text)
+        self.connection.goaway(end.code, end.text)
+        self.wake()
+        self.end(lost(f"{self.transport.peer}: {end.text}"))
 
     # ... and what callers wait for.
 

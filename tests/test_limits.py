@@ -25,6 +25,7 @@ ANNOUNCED = [
     ("maxMetadataBytes", "max_metadata_bytes", 0, 8192),
 ]
 OWN = [
+    ("max_pings", 1, LARGEST),
     ("max_running_handlers", 1, LARGEST),
     ("max_assembly_bytes", 1, 2**63 - 1),
     ("max_connections", 1, LARGEST),

@@ -264,12 +264,12 @@ class Connection:
 
     @property
     def pings(self) -> int:
-        """How many PINGs have come since `allow_pings`."""
+        """How many PINGs have come since this was set, which the owner may do."""
         return self._incoming.pings
 
-    def allow_pings(self) -> None:
-        """Let the peer send `MAX_PINGS` PINGs, from now on."""
-        self._incoming.pings = 0
+    @pings.setter
+    def pings(self, count: int) -> None:
+        self._incoming.pings = count
 
     def data_to_send(self) -> bytearray:
         """The bytes to send next: `outgoing.data`, itself. Report to `sent` what was taken."""
