@@ -266,7 +266,7 @@ class ItemSender(trio.abc.SendChannel[Any]):
         self._encode = codec.encode
         self._max_bytes = session.connection.peer_limits.max_message_bytes
         self._late = late
-        self._since = 0
+        self._since = 0  # items since the last checkpoint, and as many more as they have KiB
         self._error: Exception | None = None
         self._waiter = _Waiter()
         self.refused: LimitExceeded | None = None
@@ -323,7 +323,7 @@ class ItemSender(trio.abc.SendChannel[Any]):
         if self._since < ITEMS_PER_CHECKPOINT and len(self._outgoing.data) <= HIGH_WATER:
             await checkpoint_if_cancelled()
             if self._error is None and self._outgoing.try_item(self._call_id, item):
-                self._since += 1
+                self._since += 1 + (len(item) >> 10)
                 self._session.wake()
                 return
         await self._send_when_possible(item)
@@ -348,7 +348,7 @@ class ItemSender(trio.abc.SendChannel[Any]):
                 await self._wait_and_send(item)
             if scope.cancelled_caught:
                 raise self._late("the call's time is up")
-        self._since = 1
+        self._since = 1 + (len(item) >> 10)
         self._session.wake()
 
     async def _wait_and_send(self, item: bytes | bytearray) -> None:

@@ -372,6 +372,16 @@ async def test_send_in_a_cancelled_scope_sends_nothing(sent: int) -> None:
         assert await call.result() == sent
 
 
+async def test_large_items_give_way_at_every_frame() -> None:
+    frame_bytes = avrpc.Limits().max_frame_bytes
+    async with open_desk() as client, client.push() as call:
+        for size in (2_000, 10_000, 50_000, frame_bytes):
+            with Steps() as steps:
+                for _ in range(20):
+                    await call.send(bytes(size))
+            assert steps.taken >= 20 * size // frame_bytes
+
+
 async def test_what_is_raised_is_raised_after_a_checkpoint() -> None:
     async with open_desk() as client:
         async with client.watch("EURUSD", 0) as ticks:
