@@ -1,11 +1,8 @@
-import itertools
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from avrpc.wire import (
     AssemblyBudget,
@@ -28,10 +25,10 @@ from avrpc.wire import (
     StatusReceived,
     ValueTooLarge,
 )
-from avrpc.wire.frames import DEADLINE, HEADER, LEGAL_FLAGS, METADATA, MORE, Kind
+from avrpc.wire.frames import DEADLINE, METADATA, MORE, Kind
 from avrpc.wire.pieces import MIN_PIECE_BYTES
 from avrpc.wire.primitives import encode_metadata
-from avrpc.wire.states import BETWEEN_PIECES, CALL_TRANSITIONS
+from tests.wire.every_frame import SITUATIONS, Situation
 from tests.wire.pair import (
     BOTH,
     DOWN,
@@ -44,7 +41,6 @@ from tests.wire.pair import (
     feed,
     feed_in_every_way,
     frame,
-    frames,
     native,
     server_with_call,
     take,
@@ -229,55 +225,9 @@ def test_ping_is_answered_with_its_value() -> None:
     assert take(server) == frame(Kind.PONG, 3) + frame(Kind.PONG, -4)
 
 
-# ... every frame in every state, at both ends, good and bad.
+# ... and what is no frame, in every state, at both ends: the rest is in test_every_frame.py.
 
 PIECE = bytes(MIN_PIECE_BYTES)
-ASSEMBLING = {Kind.CALL, Kind.ITEMS, Kind.RESULT, Kind.ERROR}
-# A call 1 of both ways, by what its state is; None: there is none.
-SITUATIONS: list[tuple[Role, CallState | Kind | None]] = [
-    *((role, state) for role in Role for state in (None, *CallState)),
-    *((role, Kind.ITEMS) for role in Role),
-    (Role.SERVER, Kind.CALL),
-    (Role.CLIENT, Kind.RESULT),
-    (Role.CLIENT, Kind.ERROR),
-]
-in_every_situation = pytest.mark.parametrize(
-    ("role", "state"),
-    SITUATIONS,
-    ids=[f"{role.name}-{'none' if state is None else state.name}" for role, state in SITUATIONS],
-)
-
-
-def situation(role: Role, state: CallState | Kind | None) -> Connection:
-    """An end with call 1 in a state, or with a half value of a kind coming on it."""
-    if state is None:
-        return native(role)
-    if state is Kind.CALL:
-        server = native(role)
-        server.receive_data(frame(Kind.CALL, 1, BOTH, PIECE, flags=MORE))
-        return server
-    connection = opened(BOTH)(role)
-    from_peer = {  # by name, as the numbers of states and kinds are equal
-        "WAITING": frame(Kind.END, 1),
-        "CANCELLED": frame(Kind.CANCEL, 1),
-        "ITEMS": frame(Kind.ITEMS, 1, count(1), PIECE, flags=MORE),
-        "RESULT": frame(Kind.RESULT, 1, PIECE, flags=MORE),
-        "ERROR": frame(Kind.ERROR, 1, PIECE, flags=MORE),
-    }
-    if role is Role.CLIENT and state is CallState.WAITING:
-        connection.outgoing.end(1)
-    elif role is Role.CLIENT and state is CallState.CANCELLED:
-        connection.outgoing.cancel(1)
-    elif role is Role.CLIENT and state is CallState.ENDED:
-        connection.receive_data(frame(Kind.RESULT, 1))
-    elif state is CallState.ENDED:
-        connection.outgoing.result(1)
-    elif state.name in from_peer:
-        assert len(connection.receive_data(from_peer[state.name])) <= 1
-    take(connection)
-    return connection
-
-
 GOOD = {
     Kind.CALL: frame(Kind.CALL, 1, BOTH, b"p"),
     Kind.ITEMS: frame(Kind.ITEMS, 1, count(1), b"i"),
@@ -291,124 +241,13 @@ GOOD = {
     Kind.PONG: frame(Kind.PONG, 9),
     Kind.GOAWAY: frame(Kind.GOAWAY, 1, 0, "bye"),
 }
-TOLD: dict[Kind, list[Event]] = {
-    Kind.CALL: [CallReceived(1, BOTH, None, None, b"p")],
-    Kind.ITEMS: [ItemsReceived(1, 1, b"i")],
-    Kind.END: [EndReceived(1)],
-    Kind.RESULT: [ResultReceived(1, None, b"r")],
-    Kind.ERROR: [ErrorReceived(1, None, b"e")],
-    Kind.STATUS: [StatusReceived(1, None, 13, "text", started=False)],
-    Kind.CANCEL: [CancelReceived(1)],
-    Kind.CREDIT: [CreditReceived(1)],
-    Kind.PING: [],
-    Kind.PONG: [PongReceived(9)],
-    Kind.GOAWAY: [GoawayReceived(1, 0, "bye", ())],
-}
-# What the same frames mean as the last piece of a value.
-LAST_PIECE: dict[Kind, list[Event]] = {
-    Kind.CALL: [CallReceived(1, BOTH, None, None, PIECE + b"\6p")],
-    Kind.ITEMS: [ItemsReceived(1, 1, PIECE + count(1) + b"i")],
-    Kind.RESULT: [ResultReceived(1, None, PIECE + b"r")],
-    Kind.ERROR: [ErrorReceived(1, None, PIECE + b"e")],
-}
-EXACT = set(Kind) - ASSEMBLING  # they have fields and nothing else
 
 
-def expected_events(role: Role, state: CallState | Kind | None, kind: Kind) -> list[Event] | None:
-    """What a good frame of the peer's means; None if it breaks the rules."""
-    if kind in {Kind.PING, Kind.PONG, Kind.GOAWAY}:
-        return TOLD[kind]
-    if state is None:
-        return TOLD[kind] if kind is Kind.CALL and role is Role.SERVER else None
-    if isinstance(state, Kind):
-        if kind is state:
-            return LAST_PIECE[kind]
-        if kind not in BETWEEN_PIECES:
-            return None
-        state = CallState.REQUESTING
-    after = CALL_TRANSITIONS.get((state, role.other, kind))
-    if after is None:
-        return None
-    return [] if state is CallState.ENDED else TOLD[kind]
-
-
-@in_every_situation
-@pytest.mark.parametrize("kind", Kind)
-def test_good_frame_does_what_the_table_says_or_is_a_violation(
-    kind: Kind, role: Role, state: CallState | Kind | None
-) -> None:
-    events = feed_in_every_way(lambda: situation(role, state), GOOD[kind])
-    expected = expected_events(role, state, kind)
-    if expected is None:
-        assert len(events) == 1
-        assert violation(events).code is GoawayCode.PROTOCOL_ERROR
-    else:
-        assert events == expected
-
-
-def bad_frames(kind: Kind) -> list[bytes]:
-    """Empty, garbled, with flags that the kind has not; cut or too long, where that shows."""
-    body = GOOD[kind][HEADER.size :]
-    bad = [frame(kind), frame(kind, b"\xff" * 20), frame(kind, b"\x80")]
-    bad += [
-        frame(kind, body, flags=flags)
-        for flags in range(0x10, 0x100, 0x10)
-        if flags & ~LEGAL_FLAGS[kind]
-    ]
-    if kind in EXACT:
-        bad += [frame(kind, body[:length]) for length in range(1, len(body))]
-        bad += [frame(kind, body, b"\0")]
-    return bad
-
-
-@in_every_situation
-def test_bad_frame_is_a_violation_and_the_end(role: Role, state: CallState | Kind | None) -> None:
-    for data in itertools.chain.from_iterable(map(bad_frames, Kind)):
-        connection = situation(role, state)
-        events = connection.receive_data(data)
-        assert len(events) == 1
-        violation(events)
-        # A GOAWAY is the last that leaves, and nothing is looked at any more.
-        assert [kind for kind, _, _ in frames(take(connection))] == [Kind.GOAWAY]
-        assert connection.receive_data(GOOD[Kind.PING]) == []
-        assert connection.held == take(connection) == b""
-
-
-@in_every_situation
-def test_frame_of_unknown_kind_is_a_violation(role: Role, state: CallState | Kind | None) -> None:
+@pytest.mark.parametrize("situation", SITUATIONS, ids=[one.name for one in SITUATIONS])
+def test_frame_of_unknown_kind_is_a_violation(situation: Situation) -> None:
     for kind in (0, 12, 13, 14, 15):
-        events = feed_in_every_way(lambda: situation(role, state), frame(kind, 1))
+        events = feed_in_every_way(situation.make, frame(kind, 1))
         assert violation(events).text == f"a frame of unknown kind {kind}"
-
-
-@in_every_situation
-@settings(max_examples=15)
-@given(
-    data=st.lists(
-        st.one_of(
-            st.binary(max_size=40),
-            st.sampled_from(list(GOOD.values())),
-            st.builds(
-                frame,
-                st.sampled_from(Kind),
-                st.sampled_from([1, 2, -1]),
-                st.binary(max_size=12),
-                flags=st.sampled_from([0, MORE, METADATA, DEADLINE, MORE | METADATA]),
-            ),
-        ),
-        max_size=8,
-    ).map(b"".join),
-    size=st.integers(1, 50),
-)
-def test_garbage_gives_events_and_nothing_else_however_it_is_cut(
-    role: Role, state: CallState | Kind | None, data: bytes, size: int
-) -> None:
-    whole = situation(role, state)
-    events = whole.receive_data(data)
-    cut = situation(role, state)
-    assert feed(cut, data, size) == events
-    assert cut.held == whole.held
-    assert len(whole.held) <= SMALL.max_frame_bytes + HEADER.size
 
 
 # Frames that are too long, and fields that are wrong ...
@@ -470,7 +309,7 @@ WRONG_FIELDS: dict[str, tuple[Role, bytes, str]] = {
 @pytest.mark.parametrize(("role", "data", "text"), WRONG_FIELDS.values(), ids=WRONG_FIELDS)
 def test_frame_with_a_wrong_field_is_a_violation(role: Role, data: bytes, text: str) -> None:
     state = CallState.REQUESTING if role is Role.CLIENT else None
-    events = feed_in_every_way(lambda: situation(role, state), data)
+    events = feed_in_every_way(Situation(role, state).make, data)
     assert text in violation(events).text
 
 
@@ -631,9 +470,10 @@ def test_cancel_between_pieces_discards_the_half_value_and_frees_its_place() -> 
 
 @pytest.mark.parametrize("kind", [Kind.ITEMS, Kind.RESULT, Kind.ERROR])
 def test_status_between_pieces_discards_the_half_value_and_frees_its_place(kind: Kind) -> None:
-    client = situation(Role.CLIENT, kind)
+    client = Situation(Role.CLIENT, CallState.REQUESTING, kind).make()
     assert client._calls.assembling == 1
-    assert client.receive_data(GOOD[Kind.STATUS]) == TOLD[Kind.STATUS]
+    status = StatusReceived(1, None, 13, "text", started=False)
+    assert client.receive_data(GOOD[Kind.STATUS]) == [status]
     assert client._calls.assembling == 0
     assert client._calls.budget.available == client._calls.budget.max_bytes
     assert violation(client.receive_data(frame(kind, 1, b"!")))
@@ -666,7 +506,7 @@ def test_item_too_large_is_told_once_and_takes_its_credit() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.RESULT, Kind.ERROR])
 def test_outcome_too_large_still_ends_the_call(kind: Kind) -> None:
-    client = situation(Role.CLIENT, kind)
+    client = Situation(Role.CLIENT, CallState.REQUESTING, kind).make()
     more = frame(kind, 1, PIECE, flags=MORE) * TOO_LARGE
     assert client.receive_data(more) == [ValueTooLarge(1, MAX_VALUE_BYTES)]
     client.outgoing.cancel(1)
