@@ -12,7 +12,7 @@ help:
 	@echo "make demo     watch this machine through avrpc, for a few seconds"
 	@echo "make test     lint, types, then all tests   (ARGS=... goes to pytest)"
 	@echo "make torture  hostile bytes, interfaces, values and peers, for up to an hour; every figure"
-	@echo "              goes to build/torture.json; make torture-flood and so on for a part alone"
+	@echo "              goes to build/torture.json; make torture-fuzz and so on for a part alone"
 	@echo "make bench    avrpc beside grpc.aio; every figure goes to build/bench.json"
 	@echo "make clean    remove .venv and everything else that was made here"
 	@echo "With another Python: make test PYTHON=python3.13"
@@ -30,12 +30,12 @@ test:
 		--cov --cov-context=test --cov-report= --own-coverage $(ARGS)
 
 torture:
-	$(SETUP) test
+	$(SETUP) torture
 	@$(PY) -m tests.torture
 
 # ARGS: the part's own arguments.
 torture-%:
-	$(SETUP) test
+	$(SETUP) torture
 	@$(PY) -m tests.torture $* $(ARGS)
 
 bench:

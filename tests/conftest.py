@@ -17,6 +17,8 @@ from tests.own_coverage import (  # noqa: F401 - hooks
 # A time limit for each example would measure the machine. In CI, `settings()` is derandomised.
 settings.register_profile("avrpc", settings(), deadline=None)
 settings.load_profile("avrpc")
+# `make torture-properties`; what has fewer examples in `make test` asks for `examples`.
+settings.register_profile("torture", deadline=None, derandomize=False, max_examples=20_000)
 
 
 @pytest.fixture

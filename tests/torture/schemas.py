@@ -18,6 +18,7 @@ from avrpc.schema.codec import Codec, ItemsCodec
 from avrpc.schema.fit import At
 from avrpc.schema.varint import write_long
 from tests.torture.figures import Run
+from tests.torture.targets.script import Script
 
 PRIMITIVES = ["null", "boolean", "int", "long", "float", "double", "bytes", "string"]
 LOGICAL = [
@@ -34,7 +35,7 @@ MAX_GROWTH = 64  # MB
 class Maker:
     """Makes a protocol; names refer to types made before, and to those that are still open."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random | Script) -> None:
         self.chance = chance
         self.names: list[str] = []
 

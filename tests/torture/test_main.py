@@ -47,7 +47,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(kind: str, file: Path, module: Path) -> bool:
     imports = "import os, signal, subprocess, sys\nfrom tests.torture.figures import Run\n"
     module.write_text(imports + PARTS[kind])
-    minutes = 0.01 if kind == "hangs" else 1
+    minutes = 0.005 if kind == "hangs" else 1
     return frame.run_part("part", ["2", "3"], minutes, file=file, module="part")
 
 

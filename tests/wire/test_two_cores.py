@@ -14,7 +14,6 @@ from random import Random
 from typing import Any, get_args
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -40,6 +39,7 @@ from avrpc.wire import (
     ValueTooLarge,
     WireLimits,
 )
+from tests.profiles import examples
 from tests.wire.pair import (
     BOTH,
     DOWN,
@@ -337,7 +337,7 @@ class TwoCores(RuleBasedStateMachine):
 
 
 TestTwoCores = TwoCores.TestCase
-TestTwoCores.settings = settings(max_examples=40, stateful_step_count=60)
+TestTwoCores.settings = examples(40, long=5000, stateful_step_count=60)
 
 
 # How often each rule is used in a long run. There is no GOAWAY in it, as no calls come after one.
