@@ -72,14 +72,15 @@ class NegotiationCache:
         self._max_pairs = max_pairs
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._known: OrderedDict[tuple[bytes, bytes], Negotiation] = OrderedDict()
+        # By the protocols themselves: each has error classes of its own, also two of one text.
+        self._known: OrderedDict[tuple[Protocol, Protocol], Negotiation] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
 
     def between(self, client: Protocol, server: Protocol) -> Negotiation:
         """How a client's version fits a server's."""
-        key = client.sha256, server.sha256
+        key = client, server
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = Negotiation(client, server)

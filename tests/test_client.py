@@ -88,6 +88,14 @@ async def test_dynamic_client_takes_the_servers_protocol() -> None:
         link = Link()
 
 
+async def test_errors_are_of_the_protocol_that_the_client_brought_whoever_was_first() -> None:
+    server, again = desk_server(), avrpc.Protocol.parse(DESK.text)
+    for protocol in (None, DESK, again, DESK):
+        async with open_pair(server, protocol) as client:
+            with pytest.raises((protocol or client.protocol).errors.UnknownSymbol):
+                await client.last("???")
+
+
 async def test_protocol_that_the_server_does_not_have_is_refused_by_name() -> None:
     with pytest.raises(avrpc.ConnectionRefused, match=r"test\.Nobody.*test\.Desk"):
         async with open_pair(desk_server(), "test.Nobody"):

@@ -97,6 +97,14 @@ def test_cache_of_pairs_compares_them_once_and_forgets_the_one_used_longest_ago(
     assert negotiations.between(MORE, QUOTES) is not second
 
 
+def test_cache_of_pairs_tells_two_protocols_of_one_text_apart() -> None:
+    negotiations, again = NegotiationCache(), protocol(QUOTES.text)
+    for client, server in ((QUOTES, QUOTES), (again, QUOTES), (QUOTES, again)):
+        found = negotiations.between(client, server)
+        assert (found.client, found.server) == (client, server)
+        assert negotiations.between(client, server) is found
+
+
 def test_cache_of_pairs_holds_so_many_bytes_of_texts_and_the_last_pair_whatever_its_size() -> None:
     negotiations = NegotiationCache()
     for number in range(6):
