@@ -19,11 +19,14 @@ A map of the package; imports only go down (tests/test_layering.py):
     call                        streamed items as trio channels
     session                     one connection on trio: the reader, the writer, the calls
     opening, handshake, memory  how a connection begins, and what is remembered of it
+    auth, call_info             who may call, and what a handler knows of its call
     transport, listen, address  sockets and streams, at what address;  limits: how much
     wire       schema           the protocol without IO; Avro types, protocols and codecs
     errors, groups              what can go wrong;  shown, log: what is said of it
 """
 
+from avrpc.auth import BearerTokens, Presented, same_secret
+from avrpc.call_info import CallInfo, current_call
 from avrpc.client import Client, connect, connect_stream
 from avrpc.errors import (
     AvrpcError,
@@ -33,6 +36,7 @@ from avrpc.errors import (
     ConnectionLost,
     ConnectionRefused,
     ConnectTimeout,
+    CredentialsRefused,
     DeadlineExceeded,
     DeclaredError,
     IncompatibleMessage,
@@ -41,8 +45,10 @@ from avrpc.errors import (
     InvalidValue,
     LimitExceeded,
     NotAvrpc,
+    PermissionDenied,
     RemoteError,
     SchemaError,
+    Unauthenticated,
     Unavailable,
     UnknownMessage,
 )
@@ -50,12 +56,12 @@ from avrpc.limits import Limits
 from avrpc.schema import Branch, Kind, Message, Protocol
 from avrpc.schema.registry import Registry
 from avrpc.server import Server
-from avrpc.server_call import CallInfo, current_call
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AvrpcError",
+    "BearerTokens",
     "Branch",
     "CallCancelled",
     "CallInfo",
@@ -65,6 +71,7 @@ __all__ = [
     "ConnectionClosed",
     "ConnectionLost",
     "ConnectionRefused",
+    "CredentialsRefused",
     "DeadlineExceeded",
     "DeclaredError",
     "IncompatibleMessage",
@@ -76,15 +83,19 @@ __all__ = [
     "Limits",
     "Message",
     "NotAvrpc",
+    "PermissionDenied",
+    "Presented",
     "Protocol",
     "Registry",
     "RemoteError",
     "SchemaError",
     "Server",
+    "Unauthenticated",
     "Unavailable",
     "UnknownMessage",
     "__version__",
     "connect",
     "connect_stream",
     "current_call",
+    "same_secret",
 ]

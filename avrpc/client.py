@@ -12,6 +12,7 @@ import trio
 
 from avrpc.address import TcpAddress, parse_address
 from avrpc.client_message import BoundMessage, StreamMessage, UnaryMessage, UncallableMessage
+from avrpc.credentials import Credentials, check_credentials, fetch
 from avrpc.errors import ConnectFailed, ConnectTimeout, IncompatibleProtocol, UnknownMessage
 from avrpc.groups import failure_of
 from avrpc.handshake import Agreement, ClientHandshake
@@ -39,9 +40,10 @@ def connect(
     *,
     limits: Limits | None = None,
     timeout: float = 10,
-    credentials: bytes | None = None,
+    credentials: Credentials = None,
     tls: object = None,
     require: Require | None = None,
+    allow_plaintext_credentials: bool = False,
 ) -> AbstractAsyncContextManager[Client]:
     """Connect to a server, for the length of an ``async with``.
 
@@ -55,25 +57,31 @@ def connect(
             server's, to take the server's version; or None for the server's first.
         limits: What this end accepts.
         timeout: Seconds for connecting and the handshake together.
-        credentials: Not supported in this version.
+        credentials: What the server is to know this client by, such as a token: bytes, or a str
+            (its UTF-8), of at most 8 KiB; or a function, async or not, that gives them anew for
+            each connect, and whose exceptions are raised here. They are in no log, error or repr.
         tls: Not supported in this version.
         require: "all" refuses a server whose version of the protocol leaves a message uncallable;
             "strict", one that may not take or give every value. Without it, such a message raises
             when it is called.
+        allow_plaintext_credentials: Send them over ``tcp://`` beyond this machine, too, where
+            others may read them on their way.
 
     Raises:
         ConnectFailed: No connection came about; its subclasses say why.
-        ValueError: The address is none, or ``require`` is something else.
+        ValueError: The address is none, or ``require`` is something else; or credentials are too
+            long, or would go through plain text without leave.
     """
-    if credentials is not None or tls is not None:
-        raise NotImplementedError("credentials and tls are not supported in this version")
+    if tls is not None:
+        raise NotImplementedError("tls is not supported in this version")
     parse_address(address)
+    check_credentials(credentials, address, allow_plaintext=allow_plaintext_credentials)
     _check_require(require)
 
     async def transport() -> Transport:
         return await _open_transport(address)
 
-    return _connect(transport, address, protocol, limits or Limits(), timeout, require)
+    return _connect(transport, address, protocol, limits or Limits(), timeout, require, credentials)
 
 
 def connect_stream(
@@ -84,18 +92,19 @@ def connect_stream(
     timeout: float = 10,
     address: str = "stream",
     require: Require | None = None,
+    credentials: Credentials = None,
 ) -> AbstractAsyncContextManager[Client]:
     """`connect` over a stream that is connected already, such as one end of a memory stream pair.
 
     Takes the stream over, and closes it. ``address`` says where it leads, for errors and
-    `Client.address`.
+    `Client.address`. Who can read the stream can read ``credentials``.
     """
     _check_require(require)
 
     async def transport() -> Transport:
         return StreamTransport(stream, address)
 
-    return _connect(transport, address, protocol, limits or Limits(), timeout, require)
+    return _connect(transport, address, protocol, limits or Limits(), timeout, require, credentials)
 
 
 @asynccontextmanager
@@ -106,10 +115,16 @@ async def _connect(
     limits: Limits,
     seconds: float,
     require: Require | None,
+    credentials: Credentials,
 ) -> AsyncIterator[Client]:
-    opened = None
+    opened, fetched = None, False
     with trio.move_on_after(seconds):
-        opened = await _open(await open_transport(), address, protocol, limits, require)
+        # First of all, since a server does not wait long for a client that has connected.
+        secret = await fetch(credentials)
+        fetched = True
+        opened = await _open(await open_transport(), address, protocol, limits, require, secret)
+    if not fetched:
+        raise ConnectTimeout(f"{address}: the function for credentials took over {seconds} s")
     if opened is None:
         raise ConnectTimeout(f"{address}: no answer within {seconds} s; is it an avrpc server?")
     async with _run(*opened) as client:
@@ -143,12 +158,15 @@ async def _open(
     protocol: Protocol | str | None,
     limits: Limits,
     require: Require | None,
+    credentials: bytes | None,
 ) -> tuple[Session, list[Any], Agreement, Limits]:
     """Shake hands. The transport is closed if that fails."""
     mine = protocol if isinstance(protocol, Protocol) else None
     name = mine.name if mine else str(protocol or "")
     connection = Connection(Role.CLIENT, limits.wire())
-    handshake = ClientHandshake(mine, name, address=address, limits=limits, memory=_memory)
+    handshake = ClientHandshake(
+        mine, name, address=address, limits=limits, memory=_memory, credentials=credentials
+    )
     try:
         agreement, events = await open_client(transport, connection, handshake, limits)
         _require(agreement.negotiation, require, address)

@@ -23,7 +23,9 @@ from avrpc.errors import (
     InternalError,
     InvalidValue,
     LimitExceeded,
+    PermissionDenied,
     RemoteError,
+    Unauthenticated,
     Unavailable,
     UnknownMessage,
 )
@@ -49,6 +51,10 @@ def status_error(status: StatusReceived, message: Message) -> AvrpcError:
     error: AvrpcError
     if code == StatusCode.UNAVAILABLE:
         error = Unavailable(text)
+    elif code == StatusCode.PERMISSION_DENIED:
+        error = PermissionDenied(text)
+    elif code == StatusCode.UNAUTHENTICATED:
+        error = Unauthenticated(text)
     elif code == StatusCode.UNIMPLEMENTED:
         error = UnknownMessage(text)
     elif code in (StatusCode.UNKNOWN, StatusCode.INTERNAL):

@@ -7,12 +7,15 @@
     │   ├── NotAvrpc              something answered, and it does not speak this protocol
     │   ├── IncompatibleProtocol  the two ends' protocols differ
     │   └── ConnectionRefused     the peer refused the handshake, and said why
+    │       └── CredentialsRefused    ... does not know who this is (also an Unauthenticated)
     ├── ConnectionLost            the connection ended under a call (also trio.BrokenResourceError)
     ├── ConnectionClosed          this end closed it before the call (also trio.ClosedResourceError)
     ├── Unavailable               the peer takes no new calls (it is shutting down, or full)
     ├── UnknownMessage            the peer's protocol has no such message
     ├── IncompatibleMessage       both have it, and the two versions do not fit
     ├── InvalidValue              a value does not fit its schema (also a ValueError)
+    ├── PermissionDenied          the peer does not let this caller make this call
+    ├── Unauthenticated           the peer does not know, or not any more, who is calling
     ├── LimitExceeded             a value or a count is beyond a limit that one side set
     ├── CallCancelled             the peer ended the call as cancelled, though nobody here asked
     ├── DeadlineExceeded          the call's time is up (also a trio.TooSlowError)
@@ -107,6 +110,24 @@ class ConnectionRefused(ConnectFailed):
     def __init__(self, text: str, *, code: int = 0) -> None:
         super().__init__(text)
         self.code = code
+
+
+class PermissionDenied(AvrpcError):
+    """The peer knows who is calling, and does not let this caller make this call. It has not run.
+
+    Trying again can't help until the peer thinks otherwise.
+    """
+
+
+class Unauthenticated(AvrpcError):
+    """The peer does not know who is calling, or not any more. The call has not run.
+
+    Another connection, with other credentials, may help. A server's hook raises it to say so.
+    """
+
+
+class CredentialsRefused(ConnectionRefused, Unauthenticated):
+    """The peer refused the handshake, as the credentials are missing, wrong or out of date."""
 
 
 class ConnectionLost(AvrpcError, trio.BrokenResourceError):

@@ -20,9 +20,11 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
+from avrpc.auth import NOT_AUTHENTICATED
 from avrpc.errors import (
     ConnectFailed,
     ConnectionRefused,
+    CredentialsRefused,
     IncompatibleProtocol,
     InvalidValue,
     NotAvrpc,
@@ -48,6 +50,7 @@ VERSION = 1
 
 META_HELLO = "avrpc"
 META_REFUSED = "avrpc-refused"
+META_AUTH = "avrpc-auth"
 
 _PING = b"\0\0"  # no metadata, and the empty name of Avro's ping
 _NO_MD5 = bytes(16)
@@ -123,6 +126,7 @@ class ClientHandshake:
         address: Of the server, to remember it by and for errors.
         limits: What this end accepts.
         memory: What is known of servers.
+        credentials: Sent in each pack. Nothing here shows them.
     """
 
     def __init__(
@@ -133,12 +137,14 @@ class ClientHandshake:
         address: str,
         limits: Limits,
         memory: ServerMemory,
+        credentials: bytes | None = None,
     ) -> None:
         self._protocol = protocol
         self._name = name
         self._address = address
         self._limits = limits
         self._memory = memory
+        self._credentials = credentials
         self._guess = (memory.recall(address, name) or protocol) if protocol else None
         self._asked_again = False
 
@@ -148,11 +154,14 @@ class ClientHandshake:
 
     def _request(self, mine: Protocol | None, *, with_text: bool) -> bytes:
         sha256 = mine.sha256 if mine else _NO_SHA256
+        meta = {META_HELLO: _hello(self._limits, self._name, (), sha256)}
+        if self._credentials is not None:
+            meta[META_AUTH] = self._credentials
         request = {
             "clientHash": mine.md5 if mine else _NO_MD5,
             "clientProtocol": mine.text if mine and with_text else None,
             "serverHash": self._guess.md5 if self._guess else _NO_MD5,
-            "meta": {META_HELLO: _hello(self._limits, self._name, (), sha256)},
+            "meta": meta,
         }
         return HANDSHAKE_REQUEST.encode(request) + _PING
 
@@ -241,6 +250,10 @@ class ClientHandshake:
         text = f"{self._address}: the server refused: {told}"
         if refusal["code"] == GoawayCode.INCOMPATIBLE_PROTOCOL:
             return IncompatibleProtocol(text)
+        if refusal["code"] == GoawayCode.UNAUTHENTICATED:
+            if self._credentials is None:
+                text += "; no credentials were given"
+            return CredentialsRefused(text, code=refusal["code"])
         return ConnectionRefused(text, code=refusal["code"])
 
 
@@ -270,6 +283,30 @@ class Reply:
     verdict: Verdict
     agreement: Agreement | None = None
     refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client's pack holds.
+
+    Attributes:
+        record: The HandshakeRequest.
+        rest: The bytes behind it.
+    """
+
+    record: Mapping[str, Any]
+    rest: bytes
+
+    @property
+    def credentials(self) -> bytes | None:
+        """What the client wants to be known by; None if it says nothing of that."""
+        credentials: bytes | None = (self.record["meta"] or {}).get(META_AUTH)
+        return credentials
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the client speaks Avro RPC and not avrpc."""
+        return META_HELLO not in (self.record["meta"] or {})
 
 
 class _Refused(Exception):
@@ -303,18 +340,42 @@ class ServerHandshake:
         self._again = False
 
     def request(self, content: bytes) -> Reply:
-        """Answer the client's first or second pack. Never raises for what is in it."""
+        """Answer the client's first or second pack, whoever it is."""
+        read = self.read(content)
+        return self.answer(read) if isinstance(read, Request) else read
+
+    def read(self, content: bytes) -> Request | Reply:
+        """Read the client's first or second pack, as far as its credentials; or refuse it.
+
+        Looks at nothing that the server holds. Never raises for what is in the pack, nor do the
+        others.
+        """
         try:
-            request, position = HANDSHAKE_REQUEST.decode(content)
-            hello = _decode_hello(request["meta"])
+            record, position = HANDSHAKE_REQUEST.decode(content)
+        except InvalidValue as error:
+            return _refusal(GoawayCode.PROTOCOL_ERROR, f"not an Avro handshake: {error}")
+        return Request(record, content[position:])
+
+    def answer(self, request: Request) -> Reply:
+        """Answer a client that may go on."""
+        record = request.record
+        try:
+            hello = _decode_hello(record["meta"])
         except InvalidValue as error:
             return _refusal(GoawayCode.PROTOCOL_ERROR, f"not an Avro handshake: {error}")
         if hello is None:
-            return _plain_refusal()
+            text = "this server speaks avrpc; plain Avro RPC is not supported yet"
+            return _plain_refusal(text, "a plain Avro RPC client")
         try:
-            return self._decide(request, hello, content[position:])
+            return self._decide(record, hello, request.rest)
         except _Refused as refused:
             return _refusal(refused.code, str(refused))
+
+    def turn_away(self, request: Request) -> Reply:
+        """Answer a client that may not go on. What the answer is depends on nothing it named."""
+        if request.is_plain:
+            return _plain_refusal(NOT_AUTHENTICATED, NOT_AUTHENTICATED)
+        return _refusal(GoawayCode.UNAUTHENTICATED, NOT_AUTHENTICATED)
 
     def _decide(self, request: Mapping[str, Any], hello: Mapping[str, Any], rest: bytes) -> Reply:
         if not hello["minVersion"] <= VERSION <= hello["maxVersion"]:
@@ -405,9 +466,8 @@ def _refusal(code: GoawayCode, text: str) -> Reply:
     return Reply(content, Verdict.CLOSE, refusal=text)
 
 
-def _plain_refusal() -> Reply:
+def _plain_refusal(text: str, refusal: str) -> Reply:
     """To a plain Avro RPC peer: a match and an error string, which all of them understand."""
-    text = "this server speaks avrpc; plain Avro RPC is not supported yet"
     response = HANDSHAKE_RESPONSE.encode(
         {"match": "BOTH", "serverProtocol": None, "serverHash": None, "meta": None}
     )
@@ -415,7 +475,7 @@ def _plain_refusal() -> Reply:
     encoded = text.encode()
     assert len(encoded) < 64  # its length is one byte
     error = b"\0\1\0" + bytes([len(encoded) << 1]) + encoded
-    return Reply(response + error, Verdict.CLOSE, refusal="a plain Avro RPC client")
+    return Reply(response + error, Verdict.CLOSE, refusal=refusal)
 
 
 def server_busy(code: GoawayCode, text: str) -> Reply:

@@ -6,8 +6,9 @@ from typing import Any
 
 import trio
 
+from avrpc.auth import Doorkeeper
 from avrpc.errors import ConnectFailed, NotAvrpc
-from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake, Verdict
+from avrpc.handshake import Agreement, ClientHandshake, Reply, ServerHandshake, Verdict
 from avrpc.limits import Limits
 from avrpc.shown import shown
 from avrpc.transport import Transport
@@ -76,12 +77,19 @@ async def _send_all(transport: Transport, connection: Connection) -> None:
             await transport.wait_send(data)
 
 
+_MORE = "the client sent more before it was answered"
+
+
 class Refused(Exception):
     """This server refused a client; the text says why, for the log."""
 
 
 async def open_server(
-    transport: Transport, connection: Connection, handshake: ServerHandshake, limits: Limits
+    transport: Transport,
+    connection: Connection,
+    handshake: ServerHandshake,
+    limits: Limits,
+    doorkeeper: Doorkeeper | None = None,
 ) -> tuple[Agreement, list[Any]]:
     """Shake hands with a client. Gives what was agreed, and events that came at once.
 
@@ -91,7 +99,10 @@ async def open_server(
     """
     while True:
         pack = await _receive_request(transport, connection)
-        reply = handshake.request(pack.content)
+        if doorkeeper is None:
+            reply = handshake.request(pack.content)
+        else:
+            reply = await _ask_and_answer(transport, handshake, doorkeeper, pack.content)
         connection.send_pack(pack.serial, reply.content)
         if reply.verdict is Verdict.NATIVE:
             agreement = reply.agreement
@@ -104,7 +115,41 @@ async def open_server(
         if reply.verdict is Verdict.CLOSE:
             raise Refused(reply.refusal)
         if connection.again() or connection.held:
-            raise Refused("the client sent more before it was answered")
+            raise Refused(_MORE)
+
+
+async def _ask_and_answer(
+    transport: Transport, handshake: ServerHandshake, doorkeeper: Doorkeeper, content: bytes
+) -> Reply:
+    request = handshake.read(content)
+    if isinstance(request, Reply):
+        return request
+    if await _admits(transport, doorkeeper, request.credentials):
+        return handshake.answer(request)
+    return handshake.turn_away(request)
+
+
+async def _admits(transport: Transport, doorkeeper: Doorkeeper, credentials: bytes | None) -> bool:
+    """Ask whether a client may go on. If it leaves, or does not wait, that ends the asking."""
+    admitted = False
+    came: list[bytes] = []
+
+    async def watch() -> None:
+        try:
+            came.append(await transport.receive())
+        except trio.BrokenResourceError:
+            came.append(b"")
+        nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch)
+        admitted = await doorkeeper.admits(credentials)
+        nursery.cancel_scope.cancel()
+    if came == [b""]:
+        raise trio.BrokenResourceError("hung up in the handshake")
+    if came:
+        raise Refused(_MORE)
+    return admitted
 
 
 async def _receive_request(transport: Transport, connection: Connection) -> PackReceived:

@@ -8,6 +8,7 @@ from typing import Any
 
 import trio
 
+from avrpc.auth import Authenticate, Authorize, Doorkeeper, check_hook
 from avrpc.door import Door
 from avrpc.groups import failure_of
 from avrpc.handlers import Method, bind_service
@@ -32,9 +33,19 @@ class Server:
             none.
         limits: What this end accepts.
         threads: How many handlers written as plain ``def`` run at once; others wait.
+        authenticate: Asked about each connection before anything is answered, with what the client
+            presented (`Presented`). It gives who that is, anything true, for
+            ``current_call().identity``; None, or any exception, is a no. Without it nobody
+            is asked. It has the rest of ``limits.handshake_timeout``, and is cancelled when the
+            client leaves.
+        authorize: Asked about each call before its parameters are decoded, with what
+            `current_call` gives. True is a yes; all else, or any exception, a no.
+
+    Both hooks may be ``async def``; a plain function must not block, as it runs in the loop.
+    docs/auth.md has the page.
 
     Raises:
-        TypeError: A method is missing, or does not fit its message.
+        TypeError: A method is missing, or does not fit its message; a hook is none.
     """
 
     def __init__(
@@ -43,10 +54,16 @@ class Server:
         *,
         limits: Limits | None = None,
         threads: int = 40,
+        authenticate: Authenticate | None = None,
+        authorize: Authorize | None = None,
     ) -> None:
         if not services:
             raise TypeError("a server needs at least one protocol")
+        check_hook("authenticate", authenticate)
+        check_hook("authorize", authorize)
         self.limits = limits or Limits()
+        self.authenticate = authenticate
+        self.authorize = authorize
         self.protocols = tuple(services)
         self.thread_limiter = trio.CapacityLimiter(threads)
         self.running = 0
@@ -222,6 +239,10 @@ class Server:
             texts=self._texts,
             negotiations=self._negotiations,
         )
+
+    def doorkeeper(self, transport: Transport) -> Doorkeeper | None:
+        """Who asks whether the client of a connection may go on; None where all may."""
+        return None if self.authenticate is None else Doorkeeper(self.authenticate, transport)
 
     def connection(self) -> Connection:
         """The rules for one connection."""

@@ -10,61 +10,25 @@ of PEP 789 do not arise.
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Mapping
-from contextvars import ContextVar
+from collections.abc import AsyncGenerator
 from functools import partial
 from math import inf
 from typing import Any, Protocol
 
 import trio
 
+from avrpc.auth import NOT_ALLOWED, NOT_AUTHENTICATED, Authorize, refusal_of
 from avrpc.call import ItemReceiver, ItemSender
+from avrpc.call_info import Caller, CallInfo, set_current_call
 from avrpc.collect import ItemCollector
 from avrpc.errors import AvrpcError, InvalidValue
 from avrpc.groups import single
 from avrpc.handlers import Method, Style
 from avrpc.limits import Limits
 from avrpc.log import logger
-from avrpc.schema import Message
 from avrpc.session import Outcome, Session
 from avrpc.wire import CallReceived, StatusCode
 from avrpc.writer import HIGH_WATER
-
-_current: ContextVar[CallInfo] = ContextVar("avrpc.current_call")
-
-
-class CallInfo:
-    """What a handler may know of the call that it handles: see `current_call`.
-
-    Attributes:
-        message: The message called.
-        peer: Where the caller is.
-        metadata: What the caller sent along, by name; empty if nothing.
-        deadline: On trio's clock; infinitely far if the caller set none.
-        attempt: 0 for a call's first try.
-    """
-
-    __slots__ = ("attempt", "deadline", "message", "metadata", "peer")
-
-    message: Message
-    peer: str
-    metadata: Mapping[str, bytes]
-    deadline: float
-    attempt: int
-
-
-def current_call() -> CallInfo:
-    """The call that this task (or thread) handles.
-
-    Tasks that a handler starts have it too.
-
-    Raises:
-        RuntimeError: This is not called from a handler.
-    """
-    try:
-        return _current.get()
-    except LookupError:
-        raise RuntimeError("current_call() works in a handler only") from None
 
 
 class Host(Protocol):
@@ -72,6 +36,7 @@ class Host(Protocol):
 
     limits: Limits
     thread_limiter: trio.CapacityLimiter
+    authorize: Authorize | None
 
     def call_ended(self) -> None:
         """A handler has ended."""
@@ -85,6 +50,7 @@ class ServerCall(CallInfo):
         session: The connection it came on.
         method: Its handler.
         event: The CALL.
+        caller: Whose it is.
     """
 
     __slots__ = (
@@ -104,7 +70,9 @@ class ServerCall(CallInfo):
         "_thread",
     )
 
-    def __init__(self, host: Host, session: Session, method: Method, event: CallReceived) -> None:
+    def __init__(
+        self, host: Host, session: Session, method: Method, event: CallReceived, caller: Caller
+    ) -> None:
         self.message = message = method.message
         self.peer = session.transport.peer
         self.metadata = event.metadata or {}
@@ -115,6 +83,7 @@ class ServerCall(CallInfo):
             seconds = event.time_left / 1000
             self._is_ours = False
         self.deadline = inf if seconds == inf else trio.current_time() + seconds
+        self._caller = caller
         self._host = host
         self._session = session
         self._method = method
@@ -179,7 +148,7 @@ class ServerCall(CallInfo):
 
     async def run(self, scope: trio.CancelScope) -> None:
         """Handle the call and answer it."""
-        _current.set(self)
+        set_current_call(self)
         self._scope = scope
         if self.deadline != inf:
             scope.deadline = self.deadline
@@ -223,6 +192,8 @@ class ServerCall(CallInfo):
         if self.deadline <= trio.current_time():
             self._status(StatusCode.DEADLINE_EXCEEDED, "the deadline had passed on arrival")
             return
+        if self._host.authorize is not None and not await self._authorized(self._host.authorize):
+            return
         try:
             parameters = self.message.request.decode(self._parameters)
         except InvalidValue as error:
@@ -245,6 +216,14 @@ class ServerCall(CallInfo):
             await self._generate(function(**arguments))
         else:
             await self._answer(await self._in_thread(partial(function, **arguments)))
+
+    async def _authorized(self, hook: Authorize) -> bool:
+        code = await refusal_of(hook, self, self._caller)
+        if code is StatusCode.UNAUTHENTICATED:
+            self._status(code, NOT_AUTHENTICATED)
+        elif code is not None:
+            self._status(code, NOT_ALLOWED)
+        return code is None and not self._is_over  # which a hook can hide from trio
 
     async def _generate(self, generator: AsyncGenerator[Any, None]) -> None:
         sender = self._sender

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import trio
 
+from avrpc.auth import Doorkeeper
+from avrpc.call_info import Caller
 from avrpc.handlers import Method
 from avrpc.handshake import ServerHandshake
 from avrpc.log import logger
@@ -32,6 +34,9 @@ class Host(CallHost, Protocol):
 
     def handshake(self) -> ServerHandshake:
         """A handshake for one connection."""
+
+    def doorkeeper(self, transport: Transport) -> Doorkeeper | None:
+        """Who asks whether a client may go on; None where all may."""
 
     def connection(self) -> Connection:
         """The rules for one connection."""
@@ -61,6 +66,7 @@ class ServerConnection:
         self._session: Session | None = None
         self._nursery: trio.Nursery | None = None
         self._methods: list[Method | None] = []
+        self._caller = Caller()
         self._workers: Workers
 
     async def run(self) -> None:
@@ -77,19 +83,24 @@ class ServerConnection:
 
     async def _open(self) -> tuple[Session, Negotiation, list[Any]] | None:
         server, peer = self._server, self._transport.peer
-        connection = server.connection()
+        connection, doorkeeper = server.connection(), server.doorkeeper(self._transport)
         try:
             with trio.fail_after(server.limits.handshake_timeout):
                 agreement, events = await open_server(
-                    self._transport, connection, server.handshake(), server.limits
+                    self._transport, connection, server.handshake(), server.limits, doorkeeper
                 )
         except Refused as refused:
             logger.warning("%s: refused: %s", peer, refused)
         except trio.TooSlowError:
-            logger.warning("%s: no handshake in %s s", peer, server.limits.handshake_timeout)
+            asking = doorkeeper is not None and doorkeeper.asking
+            what = "no answer of authenticate" if asking else "no handshake"
+            logger.warning("%s: %s in %s s", peer, what, server.limits.handshake_timeout)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             logger.debug("%s: %s", peer, error)
         else:
+            self._caller.protocol = agreement.negotiation.server.name
+            if doorkeeper is not None:
+                self._caller.identity = doorkeeper.identity
             session = Session(self._transport, connection, server.limits, self._accept)
             return session, agreement.negotiation, events
         return None
@@ -120,7 +131,7 @@ class ServerConnection:
                 event.call_id, StatusCode.RESOURCE_EXHAUSTED, text, started=False
             )
             return
-        call = ServerCall(self._server, session, method, event)
+        call = ServerCall(self._server, session, method, event, self._caller)
         session.add(event.call_id, call)
         self._workers.start(call)
 

@@ -192,14 +192,25 @@ class Desk:
 
 
 def desk_server(
-    *, limits: avrpc.Limits | None = None, threads: int = 40, **handlers: Handler
+    *,
+    limits: avrpc.Limits | None = None,
+    threads: int = 40,
+    authenticate: Callable[[avrpc.Presented], Any] | None = None,
+    authorize: Callable[[avrpc.CallInfo], Any] | None = None,
+    **handlers: Handler,
 ) -> avrpc.Server:
     """A server of the desk, with some handlers of the test's own."""
     desk = Desk()
     plain: dict[str, Handler] = {
         name: getattr(desk, name) for name in DESK.messages if name not in handlers
     }
-    return avrpc.Server({DESK: {**plain, **handlers}}, limits=limits, threads=threads)
+    return avrpc.Server(
+        {DESK: {**plain, **handlers}},
+        limits=limits,
+        threads=threads,
+        authenticate=authenticate,
+        authorize=authorize,
+    )
 
 
 @asynccontextmanager

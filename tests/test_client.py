@@ -305,8 +305,6 @@ async def test_failure_in_a_task_of_ours_is_logged_and_ends_the_calls(
 
 def test_what_connect_does_not_support_it_says() -> None:
     with pytest.raises(NotImplementedError):
-        avrpc.connect("tcp://127.0.0.1:1", credentials=b"secret")
-    with pytest.raises(NotImplementedError):
         avrpc.connect("tcp://127.0.0.1:1", tls=object())
     with pytest.raises(ValueError, match="expected tcp"):
         avrpc.connect("nonsense")
@@ -314,6 +312,50 @@ def test_what_connect_does_not_support_it_says() -> None:
         avrpc.connect("tcp://127.0.0.1:1", require="any")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"^require: expected"):
         avrpc.connect_stream(Link().client, require=True)  # type: ignore[arg-type]
+
+
+def test_credentials_go_through_plain_tcp_only_on_this_machine_or_by_leave() -> None:
+    avrpc.connect("tcp://127.0.0.1:1", credentials="secret")
+    with pytest.raises(ValueError, match=r"^tcp://192\.0\.2\.1:1: credentials would go") as caught:
+        avrpc.connect("tcp://192.0.2.1:1", credentials="secret")
+    assert "secret" not in str(caught.value)
+    avrpc.connect("tcp://192.0.2.1:1", credentials="secret", allow_plaintext_credentials=True)
+    avrpc.connect("tcp://192.0.2.1:1")
+
+
+async def test_function_for_credentials_is_asked_before_anything_is_opened(
+    autojump_clock: MockClock,
+) -> None:
+    async def slow() -> str:
+        await trio.sleep(20)
+        return "secret"
+
+    address = "tcp://127.0.0.1:1"
+    with pytest.raises(avrpc.ConnectTimeout, match=r"credentials took over 10 s$"):
+        async with avrpc.connect(address, credentials=slow):
+            pass
+
+    def fail() -> str:
+        raise LookupError("no token")
+
+    with pytest.raises(LookupError, match="no token"):
+        async with avrpc.connect(address, credentials=fail):
+            pass
+
+
+async def test_credentials_are_asked_for_at_each_connect_and_reach_the_server() -> None:
+    given = iter(["one", b"two", None])
+    seen: list[bytes | None] = []
+
+    def hook(presented: avrpc.Presented) -> bool:
+        seen.append(presented.credentials)
+        return True
+
+    for _ in range(3):
+        server = desk_server(authenticate=hook)
+        async with open_pair(server, DESK, credentials=lambda: next(given)) as client:
+            assert await client.last("EURUSD") == tick()
+    assert seen == [b"one", b"two", None]
 
 
 async def test_address_of_a_stream_is_what_its_owner_says() -> None:

@@ -39,7 +39,8 @@ LAST = DESK.messages["last"]
         (StatusCode.RESOURCE_EXHAUSTED, avrpc.LimitExceeded),
         (StatusCode.UNIMPLEMENTED, avrpc.UnknownMessage),
         (StatusCode.UNAVAILABLE, avrpc.Unavailable),
-        (StatusCode.PERMISSION_DENIED, avrpc.RemoteError),
+        (StatusCode.PERMISSION_DENIED, avrpc.PermissionDenied),
+        (StatusCode.UNAUTHENTICATED, avrpc.Unauthenticated),
         (999, avrpc.RemoteError),
     ],
 )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from avrpc.errors import (
     ConnectFailed,
     ConnectionRefused,
+    CredentialsRefused,
     IncompatibleProtocol,
     NotAvrpc,
 )
@@ -21,6 +22,7 @@ from avrpc.handshake import (
     Agreement,
     ClientHandshake,
     Reply,
+    Request,
     ServerHandshake,
     Verdict,
     server_busy,
@@ -454,6 +456,42 @@ def test_second_request_is_answered_by_the_first_row_that_fits(
     assert refused(server.request(content)) == answer
 
 
+@pytest.mark.parametrize("credentials", [None, b"", b"\0\xff"])
+def test_request_tells_the_credentials_and_no_more_is_looked_at(credentials: bytes | None) -> None:
+    entries = {} if credentials is None else {"avrpc-auth": credentials}
+    for meta_, is_plain in ({"avrpc": b"\xff"} | entries, False), (entries or None, True):
+        read = ServerHandshake({}, limits=Limits(), texts=TextCache()).read(
+            request(meta=meta_, ping=b"?")
+        )
+        assert isinstance(read, Request)
+        assert (read.credentials, read.is_plain, read.rest) == (credentials, is_plain, b"?")
+
+
+def test_stranger_is_turned_away_by_a_code_and_one_text() -> None:
+    server = server_end()
+    read = server.read(request())
+    assert isinstance(read, Request)
+    reply = server.turn_away(read)
+    assert refused(reply) == GoawayCode.UNAUTHENTICATED
+    assert reply.refusal == "not authenticated"
+
+
+def test_credentials_stand_in_both_requests() -> None:
+    client = ClientHandshake(
+        SPACED,
+        SPACED.name,
+        address=ADDRESS,
+        limits=Limits(),
+        memory=ServerMemory(),
+        credentials=b"token",
+    )
+    first = client.first()
+    second = client.answer(server_end().request(first).content)
+    assert isinstance(second, bytes)
+    for content in (first, second):
+        assert HANDSHAKE_REQUEST.decode(content)[0]["meta"]["avrpc-auth"] == b"token"
+
+
 def hashed(text: str) -> bytes:
     """A second request with any text and the hashes that are its own."""
     return request(Text(text), clientProtocol=text)
@@ -545,6 +583,11 @@ ANSWERS: list[tuple[bytes, type[ConnectFailed], str]] = [
         response(meta={"avrpc-refused": REFUSAL.encode({"code": -5, "text": "\x1b[2J\r\n"})}),
         ConnectionRefused,
         r"the server refused: \x1b[2J\r\n",
+    ),
+    (
+        response(**NULLS, meta={"avrpc-refused": REFUSAL.encode({"code": 33, "text": "no"})}),
+        CredentialsRefused,
+        "the server refused: no; no credentials were given",
     ),
     (response(meta={"avrpc-refused": b""}), NotAvrpc, GARBAGE),
     (

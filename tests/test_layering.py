@@ -18,7 +18,10 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     ("shown", "log", "errors", "groups"),
     ("wire", "schema"),
-    ("address", "limits", "transport", "listen", "door", "memory", "handshake", "opening", "watch"),
+    (
+        *("address", "limits", "transport", "listen", "door", "watch"),
+        *("credentials", "call_info", "auth", "memory", "handshake", "opening"),
+    ),
     ("writer",),
     ("session",),
     ("call", "collect"),

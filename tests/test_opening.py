@@ -8,7 +8,8 @@ import pytest
 import trio
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
-from avrpc.errors import ConnectFailed, ConnectionRefused, NotAvrpc
+from avrpc.auth import Authenticate, Doorkeeper, Presented
+from avrpc.errors import ConnectFailed, ConnectionRefused, CredentialsRefused, NotAvrpc
 from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake
 from avrpc.limits import Limits
 from avrpc.memory import ServerMemory, TextCache
@@ -405,6 +406,104 @@ async def test_plain_avro_client_gets_an_error_for_its_call_and_the_end(
         await script.against(Role.SERVER, said)
     text = b"this server speaks avrpc; plain Avro RPC is not supported yet"
     assert script.heard == encode_pack(serial, b"\0\0\0\0" + b"\0\1\0\x7a" + text)
+
+
+# A server that asks who is there first.
+
+
+async def ask_for_alice(presented: Presented) -> str | None:
+    await trio.sleep(1)
+    return "alice" if presented.credentials == b"alice" else None
+
+
+def asked_first(
+    transport: Transport, credentials: bytes | None, hook: Authenticate = ask_for_alice
+) -> tuple[bytes, Doorkeeper, Open]:
+    """A first pack, who asks about it, and the server that has him ask."""
+    client = ClientHandshake(
+        QUOTES,
+        "",
+        address="there",
+        limits=Limits(),
+        memory=ServerMemory(),
+        credentials=credentials,
+    )
+    keeper = Doorkeeper(hook, transport)
+    handshake, connection = server_handshake(), Connection(Role.SERVER)
+    return (
+        encode_pack(0, client.first()),
+        keeper,
+        lambda: open_server(transport, connection, handshake, Limits(), keeper),
+    )
+
+
+async def test_server_goes_on_with_a_client_that_is_known(
+    script: Script, autojump_clock: MockClock
+) -> None:
+    said, keeper, open_end = asked_first(script.transport, b"alice")
+    await script._theirs.send_all(said)
+    agreement, events = await open_end()
+    assert (agreement.negotiation.client, events) == (QUOTES, [])
+    assert keeper.identity == "alice"
+    assert bytes(await script._theirs.receive_some()) == BOTH
+
+
+@pytest.mark.parametrize("credentials", [None, b"bob"])
+async def test_server_turns_a_client_away_that_is_not_known(
+    script: Script, autojump_clock: MockClock, credentials: bytes | None
+) -> None:
+    said, _, open_end = asked_first(script.transport, credentials)
+    await script._theirs.send_all(said)
+    with pytest.raises(Refused, match=r"^not authenticated$"):
+        await open_end()
+    with pytest.raises(CredentialsRefused):
+        client_handshake().answer(bytes(await script._theirs.receive_some())[12:])
+
+
+async def test_server_asks_nothing_about_what_is_no_handshake(script: Script) -> None:
+    _, keeper, open_end = asked_first(script.transport, None, lambda _: pytest.fail("asked"))
+    await script._theirs.send_all(encode_pack(0, b"\7" * 50))
+    with pytest.raises(Refused, match="not an Avro handshake"):
+        await open_end()
+    assert not keeper.asking
+
+
+@pytest.mark.parametrize("more", [b"", b"\0"])
+async def test_server_stops_asking_when_the_client_does_not_wait(
+    script: Script, nursery: trio.Nursery, autojump_clock: MockClock, more: bytes
+) -> None:
+    said, keeper, open_end = asked_first(script.transport, b"alice")
+    await script._theirs.send_all(said)
+
+    async def go_on() -> None:
+        await trio.sleep(0.5)
+        await (script._theirs.send_all(more) if more else script._theirs.send_eof())
+
+    nursery.start_soon(go_on)
+    with pytest.raises(Refused if more else trio.BrokenResourceError):
+        await open_end()
+    assert trio.current_time() == pytest.approx(0.5)
+    assert keeper.identity is None
+
+
+async def test_server_stops_asking_about_a_client_that_is_reset(
+    autojump_clock: MockClock,
+) -> None:
+    class ResetLater(Dribble):
+        pack = b""
+
+        async def receive(self) -> bytes:
+            pack, self.pack = self.pack, b""
+            if not pack:
+                await trio.sleep(0.5)
+                raise trio.BrokenResourceError("Connection reset by peer")
+            return pack
+
+    transport = ResetLater(b"")
+    transport.pack, _, open_end = asked_first(transport, b"alice")
+    with pytest.raises(trio.BrokenResourceError, match="hung up in the handshake"):
+        await open_end()
+    assert trio.current_time() == pytest.approx(0.5)
 
 
 async def test_frames_before_the_answer_are_a_violation_that_the_client_is_told(

@@ -27,8 +27,8 @@ from typing import Any, NamedTuple
 import fastavro
 import pytest
 
-from avrpc.errors import ConnectionRefused, NotAvrpc
-from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake
+from avrpc.errors import ConnectionRefused, CredentialsRefused, NotAvrpc
+from avrpc.handshake import Agreement, ClientHandshake, Request, ServerHandshake
 from avrpc.limits import Limits, limits_of_peer
 from avrpc.memory import ServerMemory, TextCache
 from avrpc.schema import Protocol
@@ -534,16 +534,25 @@ def test_handshake_of_an_example_is_what_client_and_server_say(name: str) -> Non
     quotes = Protocol.parse(PROTOCOL_TEXT)
     server = ServerHandshake({quotes.name: quotes}, limits=Limits(), texts=TextCache())
     client = ClientHandshake(
-        quotes if name == "handshake-both" else None,
+        quotes if name in ("handshake-both", "handshake-stranger") else None,
         "demo.Quote" if name == "handshake-refused" else "demo.Quotes",
         address="page",
         limits=Limits(),
         memory=ServerMemory(),
+        credentials=b"open sesame" if name == "handshake-stranger" else None,
     )
     if name in GIVING_UP:
         said = PLAIN_REQUEST if name == "handshake-plain" else client.first()
-        ((_, content, _),) = map(read_pack, read_example(name))
-        assert server.request(said).content == content
+        *shown, (_, content, _) = map(read_pack, read_example(name))
+        if name == "handshake-stranger":
+            assert [one[1] for one in shown] == [said]
+            request = server.read(said)
+            assert isinstance(request, Request)
+            assert request.credentials == b"open sesame"
+            assert server.turn_away(request).content == content
+        else:
+            assert shown == []
+            assert server.request(said).content == content
         with pytest.raises(GIVING_UP[name]):
             client.answer(content)
         return
@@ -559,7 +568,11 @@ def test_handshake_of_an_example_is_what_client_and_server_say(name: str) -> Non
     assert isinstance(answer, Agreement)
 
 
-GIVING_UP = {"handshake-refused": ConnectionRefused, "handshake-plain": NotAvrpc}
+GIVING_UP = {
+    "handshake-refused": ConnectionRefused,
+    "handshake-stranger": CredentialsRefused,
+    "handshake-plain": NotAvrpc,
+}
 
 # add(2, 3), as Apache Avro Java 1.8.2 was seen to open a connection with it.
 PLAIN_REQUEST = bytes.fromhex(

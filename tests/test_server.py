@@ -88,6 +88,31 @@ async def test_connections_of_the_servers_own_version_hold_no_methods_of_their_o
         assert all(mine is other for mine, other in zip(first, second, strict=True))
 
 
+def test_hook_that_is_none_is_refused_when_the_server_is_made() -> None:
+    with pytest.raises(TypeError, match=r"^authenticate: expected a function"):
+        desk_server(authenticate="token")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^authorize: expected a function"):
+        desk_server(authorize=True)  # type: ignore[arg-type]
+
+
+async def test_hooks_are_asked_about_connections_and_calls() -> None:
+    asked: list[str] = []
+
+    async def authenticate(presented: avrpc.Presented) -> str:
+        asked.append(presented.peer)
+        return "alice"
+
+    def authorize(call: avrpc.CallInfo) -> bool:
+        asked.append(f"{call.identity} {call.message.name}")
+        return call.message.name != "load"
+
+    async with open_pair(desk_server(authenticate=authenticate, authorize=authorize)) as client:
+        assert await client.last("EURUSD") == tick()
+        with pytest.raises(avrpc.PermissionDenied):
+            await client.load(b"")
+    assert asked == ["stream", "alice last", "alice load"]
+
+
 # ... where ...
 
 

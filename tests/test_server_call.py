@@ -12,8 +12,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import avrpc
+from avrpc.call_info import current_call
 from avrpc.client import Client
-from avrpc.server_call import current_call
 from avrpc.testing import Link, open_pair
 from avrpc.wire import StatusCode
 from avrpc.wire.frames import DEADLINE, MORE, STARTED, Kind
@@ -809,3 +809,55 @@ async def test_handler_has_the_servers_longest_time_at_most(
         assert raised.value.maybe_executed
         assert trio.current_time() == min(asked or 10, 10)
         assert seen == [min(asked or 10, 10)]
+
+
+# What an `authorize` hook says of it.
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "text"),
+    [
+        (None, avrpc.PermissionDenied, "last: not allowed"),
+        (ValueError("secret"), avrpc.PermissionDenied, "last: not allowed"),
+        (avrpc.Unauthenticated("secret"), avrpc.Unauthenticated, "last: not authenticated"),
+    ],
+)
+async def test_call_that_is_not_allowed_has_not_run(
+    error: Exception | None, kind: type[avrpc.AvrpcError], text: str
+) -> None:
+    def authorize(call: avrpc.CallInfo) -> bool:
+        if error is not None:
+            raise error
+        return False
+
+    async def last(symbol: str, depth: int) -> Any:
+        pytest.fail("it ran")
+
+    async with open_pair(desk_server(last=last, authorize=authorize), DESK) as client:
+        with pytest.raises(kind) as caught:
+            await client.last("EURUSD")
+        assert type(caught.value) is kind
+        assert (str(caught.value), caught.value.maybe_executed) == (text, False)
+
+
+async def test_call_whose_time_runs_out_behind_the_hooks_shield_has_not_run(
+    autojump_clock: MockClock,
+) -> None:
+    async def authorize(call: avrpc.CallInfo) -> bool:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(5)
+        return True
+
+    async def last(symbol: str, depth: int) -> Any:
+        pytest.fail("it ran")
+
+    server = desk_server(last=last, authorize=authorize)
+    async with open_pair(server, DESK) as client, trio.open_nursery() as nursery:
+        with pytest.raises(trio.TooSlowError):
+            with trio.fail_after(2):
+                await client.last("EURUSD")
+        nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            await client._session.wait_idle()
+            await trio.sleep(10)
+        assert at_rest(server) == []

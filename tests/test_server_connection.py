@@ -58,6 +58,33 @@ async def test_client_that_does_not_shake_hands_is_hung_up_on(
     assert caplog.text.count("no handshake in 7") == 2
 
 
+async def test_authenticate_that_hangs_is_told_from_a_client_that_does(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def hangs(presented: avrpc.Presented) -> None:
+        await trio.sleep_forever()
+
+    server = desk_server(limits=avrpc.Limits(handshake_timeout=7), authenticate=hangs)
+    with pytest.raises(avrpc.ConnectFailed):
+        async with open_pair(server, DESK):
+            pass
+    await talk(server, b"")
+    assert [record.message for record in caplog.records] == [
+        "stream: no answer of authenticate in 7 s",
+        "stream: no handshake in 7 s",
+    ]
+
+
+async def test_calls_know_the_callers_identity_and_the_servers_protocol() -> None:
+    async def last(symbol: str, depth: int) -> Any:
+        call = avrpc.current_call()
+        return tick(f"{call.identity} {call.protocol}")
+
+    server = desk_server(last=last, authenticate=lambda presented: presented.peer)
+    async with open_pair(server, DESK) as client:
+        assert await client.last("x") == tick("stream test.Desk")
+
+
 async def test_client_that_hangs_up_in_the_handshake_is_no_news(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

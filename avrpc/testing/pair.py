@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from avrpc import Client, Limits, Protocol, Server, connect_stream
+from avrpc.credentials import Credentials
 from avrpc.groups import failure_of
 from avrpc.testing.link import Link
 
@@ -19,6 +20,7 @@ async def open_pair(
     *,
     limits: Limits | None = None,
     link: Link | None = None,
+    credentials: Credentials = None,
 ) -> AsyncIterator[Client]:
     """Connect to a server in memory, for the length of an ``async with``.
 
@@ -31,6 +33,7 @@ async def open_pair(
         protocol: As for `avrpc.connect`.
         limits: The client's; the server has its own.
         link: What lies between the two: by default a `Link` that holds nothing up.
+        credentials: As for `avrpc.connect`.
     """
     link = link or Link()
     failure: BaseException | None = None
@@ -38,7 +41,10 @@ async def open_pair(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.serve_stream, link.server)
             try:
-                async with connect_stream(link.client, protocol, limits=limits) as client:
+                opening = connect_stream(
+                    link.client, protocol, limits=limits, credentials=credentials
+                )
+                async with opening as client:
                     yield client
             except BaseException as error:  # noqa: BLE001  # raised again below, in no group
                 failure = error
