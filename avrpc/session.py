@@ -189,8 +189,7 @@ class Session:
 
     def sending_blocked(self, since: float | None) -> None:
         self._watch.blocked_at = since
-        if since is not None:
-            self._look_by(self._watch.due_if_blocked)
+        self._look_by(self._watch.due)
 
     def large_value_left(self) -> None:
         self.freed.unpark_all()

@@ -73,14 +73,15 @@ class Watch:
     def due(self) -> float:
         """When to look next, if nothing happens until then."""
         limits = self._limits
-        if self.ping_at is not None:
-            silence = self.ping_at + limits.keepalive_timeout
+        if self.blocked_at is not None:  # silence has no consequences meanwhile
+            sign = self.due_if_blocked
+        elif self.ping_at is not None:
+            sign = self.ping_at + limits.keepalive_timeout
         else:
-            silence = self.heard_at + limits.keepalive_interval
+            sign = self.heard_at + limits.keepalive_interval
         return min(
-            silence,
+            sign,
             self._looked_at + limits.idle_timeout / 4,
-            self.due_if_blocked if self.blocked_at is not None else inf,
             self.due_with_half_values if self._half else inf,
         )
 

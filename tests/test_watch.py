@@ -61,8 +61,7 @@ def test_look_before_its_time_finds_nothing() -> None:
 def test_peer_that_takes_nothing_is_given_up_but_not_for_its_silence() -> None:
     watch = Watch(Limits(write_stall_timeout=90), 0)
     watch.blocked_at = 5
-    assert look(watch, 30) == []
-    watch.heard_at = 80
+    assert watch.check(30, busy=False, last_call=0, half_values={}) == []
     (end,) = look(watch, 95)
     assert isinstance(end, End)
     assert end.code == GoawayCode.WRITE_STALLED
@@ -181,6 +180,44 @@ async def test_client_that_takes_a_little_now_and_then_is_not_cut(
             link.to_client.release(20_000)
         link.to_client.release()
         assert len([blob async for blob in blobs]) == 30
+
+
+@pytest.mark.parametrize("takes", [False, True])
+async def test_client_that_is_silent_and_takes_nothing_is_not_looked_at_again_and_again(
+    takes: bool,
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its silence was due all the time, and the connection did nothing else than look."""
+    looks: list[float] = []
+    check = Watch.check
+
+    def counted(self: Watch, now: float, **seen: Any) -> list[Finding]:
+        looks.append(now)
+        assert len(looks) < 10
+        return check(self, now, **seen)
+
+    monkeypatch.setattr(Watch, "check", counted)
+    link = Link(capacity=1000)
+    server = desk_server(limits=Limits(write_stall_timeout=90))
+    async with open_raw_client(server, link=link) as client:
+        await trio.sleep(20)
+        link.to_client.hold()
+        await client.send(frame(Kind.CALL, 1, NUMBERS["pull"], encode_long(9), encode_long(9999)))
+        await trio.sleep(40)
+        if takes:
+            link.to_client.release()
+            while (await client.receive())[0] != Kind.PING:
+                pass
+            assert trio.current_time() == 60
+        await server._wait_gone()
+    if takes:
+        assert trio.current_time() == 80
+        assert "no sign of life for 60 s" in caplog.text
+    else:
+        assert trio.current_time() == pytest.approx(111)  # with a second for the GOAWAY
+        assert "took no byte for 90 s" in caplog.text
 
 
 async def test_half_value_is_given_up_and_the_connection_goes_on(
