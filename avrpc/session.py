@@ -271,11 +271,12 @@ class Session:
     async def wait_place(self, call_id: int, size: int) -> None:
         """Wait until an outcome of ``size`` bytes can be sent on a call.
 
-        Returns also when the call or the connection has ended meanwhile.
+        Returns also when the call or the connection has ended meanwhile. A connection that only
+        takes no more calls has not: those that are open go on.
         """
         outgoing, connection = self.outgoing, self.connection
         await self.wait_room()
-        while connection.is_open(call_id) and self.ended is None:
+        while connection.is_open(call_id) and not self._over:
             if not outgoing.busy(call_id) and not (
                 outgoing.is_large(size) and outgoing.places <= 0
             ):

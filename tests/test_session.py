@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -287,6 +288,28 @@ async def test_value_too_large_for_a_client_is_cancelled_and_told() -> None:
         assert at_rest(client) == []
 
 
+async def test_large_item_leaves_before_the_end_of_its_call_while_a_server_drains(
+    autojump_clock: MockClock,
+) -> None:
+    link = Link(capacity=1000)
+    server = desk_server()
+    async with open_pair(server, DESK, link=link) as client, trio.open_nursery() as nursery:
+        async with client.push() as call:
+            await wait_all_tasks_blocked()
+            link.to_server.hold()
+            await call.send(bytes(200_000))
+            nursery.start_soon(server.aclose)
+            await wait_all_tasks_blocked()
+            assert isinstance(client._session.ended, avrpc.Unavailable)
+            nursery.start_soon(release_in_a_second, link)
+            assert await call.result() == 200_000
+
+
+async def release_in_a_second(link: Link) -> None:
+    await trio.sleep(1)
+    link.to_server.release()
+
+
 # ... also when sending fails.
 
 
@@ -337,6 +360,45 @@ async def test_connection_that_can_not_send_ends_within_a_second(
             assert not caught.value.maybe_executed
         nursery.cancel_scope.cancel()
     assert ("internal error" in caplog.text) is isinstance(error, ZeroDivisionError)
+
+
+async def test_call_whose_large_item_can_not_leave_is_lost_at_the_client(
+    autojump_clock: MockClock,
+) -> None:
+    link = Link(capacity=1000)
+    pipe = BrokenPipe(link.client)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk_server().serve_stream, link.server)
+        async with avrpc.connect_stream(pipe, DESK) as client:
+            with pytest.raises(avrpc.ConnectionLost):
+                async with client.push() as call:
+                    pipe.error = trio.BrokenResourceError("pipe")
+                    await call.send(bytes(200_000))
+                    await wait_all_tasks_blocked()
+                    await call.result()
+        nursery.cancel_scope.cancel()
+
+
+async def test_call_whose_large_item_can_not_leave_is_no_failure_of_its_handler(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def pull(count: int, size: int) -> AsyncGenerator[bytes]:
+        yield b"small"
+        await wait_all_tasks_blocked()
+        yield bytes(200_000)
+
+    link = Link()
+    pipe = BrokenPipe(link.server)
+    server = desk_server(pull=pull)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve_stream, pipe)
+        async with avrpc.connect_stream(link.client, DESK) as client:
+            pipe.error = trio.BrokenResourceError("pipe")
+            with pytest.raises(avrpc.ConnectionLost):
+                async with client.pull(2) as blobs:
+                    await blobs.receive()
+    assert at_rest(server) == []
+    assert not caplog.records
 
 
 async def test_failure_while_events_are_told_is_logged_and_ends_the_connection(
