@@ -221,13 +221,18 @@ async def test_what_our_defaults_add_to_a_strangers_values_is_bounded() -> None:
         nursery.cancel_scope.cancel()
 
 
-def test_random_schemas_and_payloads_hurt_nobody() -> None:
+@pytest.mark.parametrize(
+    ("part", "count", "told"),
+    [("schemas", 500, "schemas: schemas 500;"), ("versions", 200, "versions: pairs 20")],
+)
+def test_random_schemas_and_payloads_hurt_nobody(part: str, count: int, told: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.torture.schemas", "500"],
-        capture_output=True, text=True, check=False, timeout=200,
+        [sys.executable, "-m", f"tests.torture.{part}", str(count)],
+        capture_output=True, text=True, check=False,
+        timeout=50,  # less than pytest gives a test (faulthandler_timeout), so that it is told why
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    assert done.stdout.startswith("schemas: schemas 500; ")
+    assert done.stdout.startswith(told)
 
 
 async def test_a_flood_of_protocols_leaves_memory_flat() -> None:

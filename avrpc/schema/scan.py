@@ -164,6 +164,10 @@ def _long(data: bytes, position: int, walk: _Walk) -> int:  # noqa: ARG001
 
 
 def _length(data: bytes, position: int) -> tuple[int, int]:
+    if position < len(data):
+        byte = data[position]
+        if byte < 128:
+            return (byte >> 1) ^ -(byte & 1), position + 1
     try:
         return read_long(data, position)
     except ValueError as exc:
@@ -248,7 +252,8 @@ class _Compiler:
                 return _enum(of)
             case Array():
                 items = reader.items if isinstance(reader, Array) else None
-                return _blocks(self.step(of.items, items), self.nodes(of.items, items), None)
+                step, nodes = self.step(of.items, items), self.nodes(of.items, items)
+                return _blocks(step, nodes, many=_many(of.items))
             case Map():
                 values = reader.values if isinstance(reader, Map) else None
                 nodes = 1 + self.nodes(of.values, values)
@@ -298,7 +303,8 @@ class _Compiler:
             record, reader, steps = self._empty.pop()
             targets = self._fields(record, reader)
             for field in record.fields:
-                steps.append((field.name, self.step(field.type, targets.get(field.name))))
+                if field.type.kind != "null":
+                    steps.append((field.name, self.step(field.type, targets.get(field.name))))
 
 
 def _enum(of: Enum) -> Step:
@@ -349,7 +355,53 @@ def _item(index: int, at: At) -> At:
     return at.index(index)
 
 
-def _blocks(item: Step, nodes: int, key: Step | None) -> Step:
+def _numbers(data: bytes, position: int, count: int, sure: int) -> int:
+    """Walk over numbers; give the position after them, or -1 if one may be wrong.
+
+    A number of at most ``sure`` bytes is right.
+    """
+    try:
+        for _ in range(count):
+            if data[position] < 128:
+                position += 1
+            else:
+                begin = position
+                while data[position] > 127:
+                    position += 1
+                position += 1
+                if position - begin > sure:
+                    return -1
+    except IndexError:
+        return -1
+    return position
+
+
+def _many(of: Type) -> Callable[[bytes, int, int], int] | None:
+    """Make a walk over many values of a type at once, where there is a quick one.
+
+    It gives -1 where one of them may be wrong, and has to be looked at by itself.
+    """
+    if of.logical is not None:
+        return None
+    if of.kind in {"int", "long"}:
+        return partial(_numbers, sure=4 if of.kind == "int" else 9)
+    size = of.size if isinstance(of, Fixed) else {"float": 4, "double": 8}.get(of.kind)
+    if size is None:
+        return None
+
+    def walk(data: bytes, position: int, count: int) -> int:
+        end = position + count * size
+        return end if end <= len(data) else -1
+
+    return walk
+
+
+def _blocks(
+    item: Step,
+    nodes: int,
+    key: Step | None = None,
+    many: Callable[[bytes, int, int], int] | None = None,
+) -> Step:
     def step(data: bytes, position: int, walk: _Walk) -> int:
         done = 0
         while True:
@@ -360,6 +412,11 @@ def _blocks(item: Step, nodes: int, key: Step | None) -> Step:
                 count = -count
                 _, position = _length(data, position)  # the block's size, which nobody needs
             walk.count(count * nodes)
+            end = many(data, position, count) if many is not None else -1
+            if end >= 0:
+                position = end
+                done += count
+                continue
             try:
                 for _ in range(count):
                     if key is not None:

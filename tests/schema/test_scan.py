@@ -46,6 +46,9 @@ def test_what_was_encoded_passes(data: st.DataObject) -> None:
         (INTS, b"\3\4\2\2\0", 1),  # a block with its size
         (MAP, b"\1\6\2a\2\0", 1),
         ("int", b"\2\x80\1", 2),
+        (INTS, b"\6" + b"\xff\xff\xff\xff\x0f\2\x80\1" + b"\0", 1),
+        ({"type": "array", "items": "long"}, b"\4" + b"\xff" * 9 + b"\1\2\0", 1),
+        ({"type": "array", "items": "double"}, b"\4" + bytes(16) + b"\1\x10" + bytes(8) + b"\0", 1),
         ("int", b"", 0),
     ],
 )
@@ -74,6 +77,14 @@ WRONG = [
     ("int", b"\0\0\0", "it: the value ends 2 bytes before its bytes do"),
     ({"type": "array", "items": "bytes"}, b"\xfe\xff\x07", "it[0]: ends in the middle"),
     ("boolean", b"\2", "it: a boolean that is 2"),
+    (INTS, b"\4\2\x80\x80\x80\x80\x20", "it[1]: an int of more than 32 bits"),
+    (INTS, b"\2\4\4\2\x80", "it[2]: ends in the middle of a number"),
+    (
+        {"type": "array", "items": "long"},
+        b"\4\2" + b"\xff" * 9 + b"\2\0",
+        "it[1]: a number of more",
+    ),
+    ({"type": "array", "items": "float"}, b"\4" + bytes(7), "it[1]: ends 1 bytes too early"),
     ("int", b"\x80\x80\x80\x80\x20", "it: an int of more than 32 bits"),
     (
         {

@@ -35,6 +35,7 @@ PARTS = {
     "decode": 4,  # random and changed values of many schemas
     "properties": 6,  # of the core: those of `make test`, with more examples
     "schemas": 4,  # random interfaces with random values
+    "versions": 4,  # random interfaces, each with a random later version
     "flood": 3,  # handshakes, each with another protocol
 }
 
