@@ -15,6 +15,7 @@ from avrpc.schema.compat import Comparison, Verdict
 from avrpc.schema.fit import At, choose
 from avrpc.schema.resolve import ResolvingPlan, compile_resolving, find_problem
 from avrpc.schema.types import NAMED, Array, Enum, Fixed, Map, Record, Type, Union, short
+from avrpc.schema.varint import write_long
 from tests.schema.build import A_TICK, TICK, Sample, invalid, same, samples, type_of
 from tests.schema.evolutions import (
     EVOLUTIONS,
@@ -87,6 +88,23 @@ def test_bytes_that_end_early_or_go_on_are_noticed_also_where_nothing_is_read(
     for end in range(len(data)):
         invalid(reader.decode, data[:end])
     invalid(reader.decode, data + b"\0")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@each_arriving
+def test_frames_that_end_early_or_go_on_are_noticed_also_where_nothing_is_read(
+    row: Evolution, count: int
+) -> None:
+    writer, reader = items_codecs(row.writer, row.reader)
+    one = bytes(writer.encode(row.sent))
+    data = one * count
+    for end in range(len(data)):
+        invalid(reader.decode, data[:end], count)
+    hidden = write_long(-1 << 63) + b"\0"  # no items, to fastavro
+    for more in (b"\0", one, hidden):
+        invalid(reader.decode, data + more, count)
+    for other in (count - 1, count + 1):
+        invalid(reader.decode, data, other)
 
 
 def test_frames_of_mixed_branches() -> None:
