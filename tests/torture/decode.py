@@ -35,7 +35,8 @@ from avrpc.schema.fit import At
 from tests.schema.build import LIST, record_json, type_of
 from tests.schema.evolutions import EVOLUTIONS
 from tests.torture.figures import Run
-from tests.torture.schemas import HEADROOM, Maker, payload
+from tests.torture.schemas import Maker, payload
+from tests.torture.watch import HEADROOM
 
 ROOT = Path(__file__).parent.parent.parent
 WORK = ROOT / "build" / "torture" / "decode"
