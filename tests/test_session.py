@@ -293,16 +293,19 @@ async def test_large_item_leaves_before_the_end_of_its_call_while_a_server_drain
 ) -> None:
     link = Link(capacity=1000)
     server = desk_server()
-    async with open_pair(server, DESK, link=link) as client, trio.open_nursery() as nursery:
-        async with client.push() as call:
-            await wait_all_tasks_blocked()
-            link.to_server.hold()
-            await call.send(bytes(200_000))
-            nursery.start_soon(server.aclose)
-            await wait_all_tasks_blocked()
-            assert isinstance(client._session.ended, avrpc.Unavailable)
-            nursery.start_soon(release_in_a_second, link)
-            assert await call.result() == 200_000
+    async with (
+        open_pair(server, DESK, link=link) as client,
+        trio.open_nursery() as nursery,
+        client.push() as call,
+    ):
+        await wait_all_tasks_blocked()
+        link.to_server.hold()
+        await call.send(bytes(200_000))
+        nursery.start_soon(server.aclose)
+        await wait_all_tasks_blocked()
+        assert isinstance(client._session.ended, avrpc.Unavailable)
+        nursery.start_soon(release_in_a_second, link)
+        assert await call.result() == 200_000
 
 
 async def release_in_a_second(link: Link) -> None:
