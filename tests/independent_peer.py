@@ -280,6 +280,8 @@ VERSIONS = {"minVersion": "int", "maxVersion": "int"}
 WANTED = {"protocol": "string", "protocols": STRINGS, "sha256": "bytes"}
 HELLO = record(**VERSIONS, **WANTED, features=STRINGS, limits=LONGS)
 REFUSAL = record(code="int", text="string")
+STRANGER = Refused(33, "not authenticated")  # who speaks plain Avro RPC
+STRANGERS_WAIT = 0.1  # a fixed time, whatever they sent (4.8)
 PLAIN = Refused(1, "this server speaks avrpc; plain Avro RPC is not supported yet")  # 4.7
 
 
@@ -328,7 +330,12 @@ class Agreement(NamedTuple):
 
 
 def greet_server(
-    sock: socket.socket, wanted: str, own: Protocol | None, server: Protocol | None, limits: Limits
+    sock: socket.socket,
+    wanted: str,
+    own: Protocol | None,
+    server: Protocol | None,
+    limits: Limits,
+    credentials: bytes | None,
 ) -> Agreement:
     """Shake hands as a client (4.6), whose idea of the server's text is `server`."""
     matches = []
@@ -338,7 +345,8 @@ def greet_server(
         )
         hello = make(HELLO, 1, 1, wanted, [], sha256, [], limits)
         text = own.text if own and serial else None
-        send_pack(sock, serial, make(REQUEST, md5, text, server_md5, {"avrpc": hello}) + b"\0\0")
+        meta = {"avrpc": hello} | ({} if credentials is None else {"avrpc-auth": credentials})
+        send_pack(sock, serial, make(REQUEST, md5, text, server_md5, meta) + b"\0\0")
         answer_serial, pack = read_pack(sock, 288 * 1024)
         answer = decode(RESPONSE, Reader(pack))  # some servers send more behind it
         meta = answer["meta"] or {}
@@ -364,9 +372,16 @@ def greet_server(
 
 
 def greet_client(
-    sock: socket.socket, own: Protocol, known: dict[Hashes, Protocol], limits: Limits
+    sock: socket.socket,
+    own: Protocol,
+    known: dict[Hashes, Protocol],
+    limits: Limits,
+    asked: bytes | None,
 ) -> Agreement:
-    """Shake hands as a server (4.5), which learns the texts that are its own in another form."""
+    """Shake hands as a server (4.5), which learns the texts that are its own in another form.
+
+    Clients have to show the credentials `asked`, if it is not None (4.8).
+    """
 
     def answer(match: str, text: str | None, md5: bytes | None, **meta: bytes) -> None:
         matches.append(match)
@@ -376,14 +391,14 @@ def greet_client(
     for longest, second in ((16 * 1024, False), (288 * 1024, True)):
         serial, pack = read_pack(sock, longest)
         try:
-            hashes, believed, accepted = read_request(pack, own, known, second=second)
+            hashes, believed, accepted = read_request(pack, own, known, asked, second=second)
         except Malformed as error:
             answer("NONE", None, None, **{"avrpc-refused": make(REFUSAL, 1, str(error))})
             raise
         except Refused as error:
-            if error is PLAIN:
+            if error in (PLAIN, STRANGER):
                 plain = make(RESPONSE, "BOTH", None, None, None) + b"\0\1\0"
-                send_pack(sock, serial, plain + blob(PLAIN.text.encode()))
+                send_pack(sock, serial, plain + blob(error.text.encode()))
             else:
                 refusal = make(REFUSAL, error.code, error.text)
                 answer("NONE", None, None, **{"avrpc-refused": refusal})
@@ -399,11 +414,19 @@ def greet_client(
 
 
 def read_request(
-    pack: bytes, own: Protocol, known: dict[Hashes, Protocol], *, second: bool
+    pack: bytes,
+    own: Protocol,
+    known: dict[Hashes, Protocol],
+    asked: bytes | None,
+    *,
+    second: bool,
 ) -> tuple[Hashes, bytes, dict[str, int]]:
     """Give the client's hashes, what it takes for the server's MD5, and its limits."""
     r = Reader(pack)
     request = decode(REQUEST, r)
+    if asked is not None and (request["meta"] or {}).get("avrpc-auth") != asked:
+        time.sleep(STRANGERS_WAIT)
+        raise Refused(33, "not authenticated") if "avrpc" in (request["meta"] or {}) else STRANGER
     if "avrpc" not in (request["meta"] or {}):
         raise PLAIN
     hello = decode_whole(HELLO, request["meta"]["avrpc"])
@@ -764,12 +787,13 @@ class Client(Peer):
         wanted: str = "",
         limits: Limits | None = None,
         timeout: float | None = None,
+        credentials: bytes | None = None,
     ) -> None:
         own = Protocol(text) if text else None
         server = Protocol(server_text) if server_text else own
         sock = socket.create_connection(address, timeout)
         try:
-            agreement = greet_server(sock, wanted, own, server, limits or {})
+            agreement = greet_server(sock, wanted, own, server, limits or {}, credentials)
         except BaseException:
             sock.close()
             raise
@@ -966,7 +990,9 @@ class Server:
         *,
         limits: Limits | None = None,
         timeout: float | None = None,
+        credentials: bytes | None = None,
     ) -> None:
+        self.credentials = credentials
         self.own, self.handlers = Protocol(text), handlers
         self.known = {self.own.hashes: self.own}
         self.limits, self.timeout = limits or {}, timeout
@@ -989,7 +1015,7 @@ class Server:
 
     def serve(self, sock: socket.socket) -> None:
         try:
-            agreement = greet_client(sock, self.own, self.known, self.limits)
+            agreement = greet_client(sock, self.own, self.known, self.limits, self.credentials)
         except (Refused, Malformed, Lost, OSError):
             sock.close()
             return

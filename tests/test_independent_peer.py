@@ -178,9 +178,9 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(**limits: Any) -> AsyncIterator[Served]:
+async def serving(authenticate: Any = None, **limits: Any) -> AsyncIterator[Served]:
     desk = Desk()
-    server = avrpc.Server({Quotes: desk}, limits=avrpc.Limits(**limits))
+    server = avrpc.Server({Quotes: desk}, limits=avrpc.Limits(**limits), authenticate=authenticate)
     async with trio.open_nursery() as nursery:
         (address,) = await nursery.start(server.serve, "tcp://127.0.0.1:0")
         yield Served(desk, server, ("127.0.0.1", int(address.rpartition(":")[2])))
@@ -223,6 +223,21 @@ async def test_avrpcs_server_refuses_a_client(text: str | None, options: Any, co
         with pytest.raises(Refused) as refused:
             await served.with_client(lambda client: None, text, **options)
         assert refused.value.code == code
+
+
+@pytest.mark.parametrize(("text", "matches"), [(TEXT, "BOTH"), (SPACED, "NONE BOTH")])
+async def test_avrpcs_server_lets_in_who_it_knows(text: str, matches: str) -> None:
+    async with serving(authenticate=avrpc.BearerTokens({"alice": "open sesame"})) as served:
+
+        def story(client: Client) -> None:
+            assert client.matches == matches
+            assert client.call("last", symbol="EUR") == TICK
+
+        await served.with_client(story, text, credentials=b"open sesame")
+        for credentials in (None, b"open says me"):
+            with pytest.raises(Refused) as refused:
+                await served.with_client(lambda client: None, text, credentials=credentials)
+            assert (refused.value.code, refused.value.text) == (33, "not authenticated")
 
 
 async def test_avrpcs_server_answers_every_kind_of_call() -> None:
@@ -666,6 +681,17 @@ async def test_avrpcs_client_without_a_protocol_takes_that_of_the_server(name: s
         assert connection.matches == "NONE BOTH"
         assert quotes.protocol.text == SPACED
         assert await quotes.last("EUR") == TICK
+
+
+@pytest.mark.parametrize("protocol", [Quotes, None])
+async def test_avrpcs_client_shows_its_credentials(protocol: avrpc.Protocol | None) -> None:
+    with peer_serving(credentials=b"open sesame") as (_, _, address), trio.fail_after(TIMEOUT):
+        async with avrpc.connect(address, protocol, credentials="open sesame") as quotes:
+            assert await quotes.last("EUR") == TICK
+        for credentials in (None, "open says me"):
+            with pytest.raises(avrpc.CredentialsRefused, match="not authenticated"):
+                async with avrpc.connect(address, protocol, credentials=credentials):
+                    pass
 
 
 async def test_avrpcs_client_reports_a_refusal() -> None:
