@@ -21,6 +21,7 @@ A map of the package; imports only go down (tests/test_layering.py):
     opening, handshake, memory  how a connection begins, and what is remembered of it
     auth, call_info             who may call, and what a handler knows of its call
     transport, listen, address  sockets and streams, at what address;  limits: how much
+    tls_transport, tls          the same, over TLS;  tls_errors: why not
     wire       schema           the protocol without IO; Avro types, protocols and codecs
     errors, groups              what can go wrong;  shown, log: what is said of it
 """
@@ -48,6 +49,7 @@ from avrpc.errors import (
     PermissionDenied,
     RemoteError,
     SchemaError,
+    TlsFailed,
     Unauthenticated,
     Unavailable,
     UnknownMessage,
@@ -56,6 +58,7 @@ from avrpc.limits import Limits
 from avrpc.schema import Branch, Kind, Message, Protocol
 from avrpc.schema.registry import Registry
 from avrpc.server import Server
+from avrpc.tls import Certificate, TlsInfo, client_tls, server_tls
 
 __version__ = "0.1.0"
 
@@ -65,6 +68,7 @@ __all__ = [
     "Branch",
     "CallCancelled",
     "CallInfo",
+    "Certificate",
     "Client",
     "ConnectFailed",
     "ConnectTimeout",
@@ -90,12 +94,16 @@ __all__ = [
     "RemoteError",
     "SchemaError",
     "Server",
+    "TlsFailed",
+    "TlsInfo",
     "Unauthenticated",
     "Unavailable",
     "UnknownMessage",
     "__version__",
+    "client_tls",
     "connect",
     "connect_stream",
     "current_call",
     "same_secret",
+    "server_tls",
 ]

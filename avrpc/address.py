@@ -1,4 +1,4 @@
-"""Where a server is: ``tcp://host:port``, ``unix:///path``."""
+"""Where a server is: ``tcp://host:port``, ``tls://host:port``, ``unix:///path``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-_FORMS = "tcp://HOST:PORT or unix:///PATH"
+_FORMS = "tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH"
 
 # What a path keeps as it is; all else is written as %xx, so that any path makes a text that is
 # read as that path, and no text holds a line end.
@@ -21,8 +21,22 @@ class TcpAddress:
     port: int
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"tcp://{host}:{self.port}"
+        return f"tcp://{_host(self.host)}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsAddress:
+    """As `TcpAddress`, over TLS."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"tls://{_host(self.host)}:{self.port}"
+
+
+def _host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +49,7 @@ class UnixAddress:
         return f"unix://{quote(os.fsencode(self.path), safe=_PLAIN)}"
 
 
-Address = TcpAddress | UnixAddress
+Address = TcpAddress | TlsAddress | UnixAddress
 
 
 def parse_address(text: str) -> Address:
@@ -51,23 +65,32 @@ def parse_address(text: str) -> Address:
     try:
         match scheme.lower():
             case "tcp":
-                return _tcp(text)
+                return TcpAddress(*_host_and_port(text, "tcp"))
             case "unix":
                 return _unix(rest)
             case "tls":
-                raise ValueError("TLS is not supported in this version")
+                return TlsAddress(*_host_and_port(text, "tls"))
     except ValueError as error:
         raise ValueError(f"address {text!r}: {error}") from None
     raise ValueError(f"address {text!r}: expected {_FORMS}")
 
 
-def _tcp(text: str) -> TcpAddress:
+def is_tls(text: str) -> bool:
+    """Whether an address is one of TLS.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return isinstance(parse_address(text), TlsAddress)
+
+
+def _host_and_port(text: str, scheme: str) -> tuple[str, int]:
     parts = urlsplit(text)
     if not parts.hostname or parts.port is None:
-        raise ValueError("expected tcp://HOST:PORT")
+        raise ValueError(f"expected {scheme}://HOST:PORT")
     if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError("expected nothing but tcp://HOST:PORT")
-    return TcpAddress(parts.hostname, parts.port)
+        raise ValueError(f"expected nothing but {scheme}://HOST:PORT")
+    return parts.hostname, parts.port
 
 
 def _unix(rest: str) -> UnixAddress:

@@ -30,6 +30,7 @@ from avrpc.call_info import Caller, CallInfo
 from avrpc.credentials import as_bytes
 from avrpc.errors import Unauthenticated
 from avrpc.log import logger
+from avrpc.tls import TlsInfo
 from avrpc.transport import Transport
 from avrpc.wire import StatusCode
 
@@ -50,10 +51,13 @@ class Presented:
         credentials: What it sent, as `connect` was given them; None if nothing. Compare them with
             `same_secret`. ``repr`` does not show them.
         peer: Its address, as in the log.
+        tls: What TLS came to, with the certificate that it showed if the server asks for one; None
+            without TLS.
     """
 
     credentials: bytes | None = field(repr=False)
     peer: str
+    tls: TlsInfo | None = None
 
 
 Authenticate = Callable[[Presented], Any]
@@ -125,7 +129,7 @@ class Doorkeeper:
     async def _identity(self, credentials: bytes | None) -> Any:
         peer = self._transport.peer
         try:
-            return await _ask(self._hook, Presented(credentials, peer)) or None
+            return await _ask(self._hook, Presented(credentials, peer, self._transport.tls)) or None
         except Unauthenticated:
             return None
         except Exception:

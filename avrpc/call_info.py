@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from avrpc.schema import Message
+from avrpc.tls import TlsInfo
+from avrpc.transport import Transport
 
 
 @dataclass(slots=True)
@@ -17,12 +19,14 @@ class Caller:
     Attributes:
         protocol: Full name of the server's protocol that was agreed on.
         identity: What the server's `authenticate` hook gave.
+        transport: The connection's.
         told: Names of the messages of which it is in the log that they were refused; None, which
             takes an idle connection no memory, before the first.
     """
 
     protocol: str = ""
     identity: Any = None
+    transport: Transport | None = None
     told: set[str] | None = None
 
 
@@ -50,6 +54,12 @@ class CallInfo:
     def identity(self) -> Any:
         """What the server's `authenticate` hook gave for the caller; None if there is no hook."""
         return self._caller.identity
+
+    @property
+    def tls(self) -> TlsInfo | None:
+        """What TLS came to on the caller's connection, and its certificate; None without TLS."""
+        transport = self._caller.transport
+        return None if transport is None else transport.tls
 
     @property
     def protocol(self) -> str:

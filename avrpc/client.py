@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Literal, get_args
 
 import trio
 
-from avrpc.address import TcpAddress, parse_address
+from avrpc.address import Address, TlsAddress, UnixAddress, parse_address
 from avrpc.client_message import BoundMessage, StreamMessage, UnaryMessage, UncallableMessage
 from avrpc.credentials import Credentials, check_credentials, fetch
 from avrpc.errors import ConnectFailed, ConnectTimeout, IncompatibleProtocol, UnknownMessage
@@ -25,6 +26,8 @@ from avrpc.schema.compat import Verdict
 from avrpc.schema.negotiation import Negotiation
 from avrpc.session import Session
 from avrpc.shown import shown
+from avrpc.tls import check_tls, default_client_tls
+from avrpc.tls_transport import TlsTransport
 from avrpc.transport import SocketTransport, StreamTransport, Transport
 from avrpc.wire import Connection, GoawayCode, Role
 
@@ -41,7 +44,8 @@ def connect(
     limits: Limits | None = None,
     timeout: float = 10,
     credentials: Credentials = None,
-    tls: object = None,
+    tls: ssl.SSLContext | None = None,
+    server_hostname: str | None = None,
     require: Require | None = None,
     allow_plaintext_credentials: bool = False,
 ) -> AbstractAsyncContextManager[Client]:
@@ -52,7 +56,8 @@ def connect(
     after that end with `ConnectionClosed`.
 
     Args:
-        address: ``tcp://host:port`` or ``unix:///path``, as `Server.serve` reports it.
+        address: ``tcp://host:port``, ``tls://host:port`` or ``unix:///path``, as `Server.serve`
+            reports it.
         protocol: The client's own version of the interface; or the full name of one of the
             server's, to take the server's version; or None for the server's first.
         limits: What this end accepts.
@@ -60,7 +65,10 @@ def connect(
         credentials: What the server is to know this client by, such as a token: bytes, or a str
             (its UTF-8), of at most 8 KiB; or a function, async or not, that gives them anew for
             each connect, and whose exceptions are raised here. They are in no log, error or repr.
-        tls: Not supported in this version.
+        tls: For ``tls://``, how the server is checked and what it is shown, as `client_tls`
+            makes it; by default the system's CAs, and no certificate of this end's.
+        server_hostname: For ``tls://``, the name or IP address that the server's certificate has
+            to be for, where that is not the one in ``address``.
         require: "all" refuses a server whose version of the protocol leaves a message uncallable;
             "strict", one that may not take or give every value. Without it, such a message raises
             when it is called.
@@ -69,17 +77,23 @@ def connect(
 
     Raises:
         ConnectFailed: No connection came about; its subclasses say why.
-        ValueError: The address is none, or ``require`` is something else; or credentials are too
-            long, or would go through plain text without leave.
+        ValueError: The address is none, ``tls`` or ``server_hostname`` do not go with it, or
+            ``require`` is something else; or credentials are too long, or would go through plain
+            text without leave.
     """
-    if tls is not None:
-        raise NotImplementedError("tls is not supported in this version")
-    parse_address(address)
+    where = parse_address(address)
+    if isinstance(where, TlsAddress):
+        tls = default_client_tls() if tls is None else tls
+        server_hostname = where.host if server_hostname is None else server_hostname
+        check_tls(tls, server_hostname)
+    elif tls is not None or server_hostname is not None:
+        raise ValueError(f"{address}: tls and server_hostname are for a tls:// address")
     check_credentials(credentials, address, allow_plaintext=allow_plaintext_credentials)
     _check_require(require)
 
     async def transport() -> Transport:
-        return await _open_transport(address)
+        sock = await _connect_socket(where, address)
+        return sock if tls is None else TlsTransport(sock, tls, server_hostname)
 
     return _connect(transport, address, protocol, limits or Limits(), timeout, require, credentials)
 
@@ -131,13 +145,12 @@ async def _connect(
         yield client
 
 
-async def _open_transport(address: str) -> Transport:
-    where = parse_address(address)
+async def _connect_socket(where: Address, address: str) -> SocketTransport:
     try:
-        if isinstance(where, TcpAddress):
-            stream = await trio.open_tcp_stream(where.host, where.port)
-        else:
+        if isinstance(where, UnixAddress):
             stream = await trio.open_unix_socket(where.path)
+        else:
+            stream = await trio.open_tcp_stream(where.host, where.port)
     except OSError as error:
         raise ConnectFailed(f"{address}: cannot connect: {_problem(error)}") from error
     return SocketTransport(socket.socket(fileno=stream.socket.detach()), address)

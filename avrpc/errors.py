@@ -4,6 +4,7 @@
     ├── SchemaError               a protocol's file or text is not valid (also a ValueError)
     ├── ConnectFailed             no connection came about; nothing was sent but the handshake
     │   ├── ConnectTimeout        ... within the timeout (also a trio.TooSlowError)
+    │   ├── TlsFailed             the two ends do not agree on TLS: a certificate, a version, ...
     │   ├── NotAvrpc              something answered, and it does not speak this protocol
     │   ├── IncompatibleProtocol  the two ends' protocols differ
     │   └── ConnectionRefused     the peer refused the handshake, and said why
@@ -87,6 +88,23 @@ class ConnectFailed(AvrpcError):
 
 class ConnectTimeout(ConnectFailed, trio.TooSlowError):
     """The connection was not ready within the timeout given to `connect`."""
+
+
+class TlsFailed(ConnectFailed):
+    """The two ends do not agree on TLS. The text says what is wrong, and what to do about it.
+
+    Trying again can't help until it is done.
+
+    Attributes:
+        reason: ``wrong-name``, ``expired``, ``untrusted`` or ``invalid-certificate``: what is wrong
+            with the other end's certificate. ``refused``: it did not take this end's;
+            ``no-certificate``: it wants one, and there is none. ``not-tls``: it does not speak TLS.
+            ``no-common-version``, ``wrong-alpn`` or, for all else, ``handshake-failure``.
+    """
+
+    def __init__(self, text: str, *, reason: str = "handshake-failure") -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class NotAvrpc(ConnectFailed):

@@ -353,7 +353,7 @@ class ServerHandshake:
         try:
             record, position = HANDSHAKE_REQUEST.decode(content)
         except InvalidValue as error:
-            return _refusal(GoawayCode.PROTOCOL_ERROR, f"not an Avro handshake: {error}")
+            return refusal(GoawayCode.PROTOCOL_ERROR, f"not an Avro handshake: {error}")
         return Request(record, content[position:])
 
     def answer(self, request: Request) -> Reply:
@@ -362,20 +362,20 @@ class ServerHandshake:
         try:
             hello = _decode_hello(record["meta"])
         except InvalidValue as error:
-            return _refusal(GoawayCode.PROTOCOL_ERROR, f"not an Avro handshake: {error}")
+            return refusal(GoawayCode.PROTOCOL_ERROR, f"not an Avro handshake: {error}")
         if hello is None:
             text = "this server speaks avrpc; plain Avro RPC is not supported yet"
             return _plain_refusal(text, "a plain Avro RPC client")
         try:
             return self._decide(record, hello, request.rest)
         except _Refused as refused:
-            return _refusal(refused.code, str(refused))
+            return refusal(refused.code, str(refused))
 
     def turn_away(self, request: Request) -> Reply:
         """Answer a client that may not go on. What the answer is depends on nothing it named."""
         if request.is_plain:
             return _plain_refusal(NOT_AUTHENTICATED, NOT_AUTHENTICATED)
-        return _refusal(GoawayCode.UNAUTHENTICATED, NOT_AUTHENTICATED)
+        return refusal(GoawayCode.UNAUTHENTICATED, NOT_AUTHENTICATED)
 
     def _decide(self, request: Mapping[str, Any], hello: Mapping[str, Any], rest: bytes) -> Reply:
         if not hello["minVersion"] <= VERSION <= hello["maxVersion"]:
@@ -453,7 +453,7 @@ class ServerHandshake:
         )
 
 
-def _refusal(code: GoawayCode, text: str) -> Reply:
+def refusal(code: GoawayCode, text: str) -> Reply:
     """To an avrpc peer: NONE, with the reason in the meta."""
     content = HANDSHAKE_RESPONSE.encode(
         {
@@ -476,8 +476,3 @@ def _plain_refusal(text: str, refusal: str) -> Reply:
     assert len(encoded) < 64  # its length is one byte
     error = b"\0\1\0" + bytes([len(encoded) << 1]) + encoded
     return Reply(response + error, Verdict.CLOSE, refusal=refusal)
-
-
-def server_busy(code: GoawayCode, text: str) -> Reply:
-    """The refusal of a server that takes no connections now."""
-    return _refusal(code, text)

@@ -1,16 +1,20 @@
-"""Sockets that listen, and the addresses by which clients reach them."""
+"""Sockets that listen, the addresses by which clients reach them, and what they accept."""
 
 from __future__ import annotations
 
 import errno
 import socket
+import ssl
 import stat
 from pathlib import Path
 
 import trio
 
-from avrpc.address import TcpAddress, UnixAddress, parse_address
+from avrpc.address import Address, TlsAddress, UnixAddress, parse_address
 from avrpc.log import logger
+from avrpc.tls import check_tls
+from avrpc.tls_transport import TlsTransport
+from avrpc.transport import SocketTransport, Transport
 
 # Accepting fails so while the process or the system is out of something that may come back.
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
@@ -18,15 +22,24 @@ _SHORTAGE_PAUSE = 0.1
 
 
 class Listener:
-    """A listening socket, and the address by which clients reach it."""
+    """A listening socket, and the address by which clients reach it.
 
-    def __init__(self, sock: trio.socket.SocketType, address: TcpAddress | UnixAddress) -> None:
+    Args:
+        sock: It is owned from here on.
+        address: Where it is bound.
+        tls: For a TLS address, the server's context.
+    """
+
+    def __init__(
+        self, sock: trio.socket.SocketType, address: Address, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._socket = sock
         self._where = address
+        self._tls = tls
         self.address = str(address)
 
-    async def accept(self) -> tuple[socket.socket, str] | None:
-        """The next connection and where it comes from; None if it is gone again.
+    async def accept(self) -> Transport | None:
+        """The next connection, not yet opened; None if it is gone again.
 
         Raises:
             OSError: The socket can't accept any more.
@@ -40,8 +53,10 @@ class Listener:
                 logger.error("%s: can't accept: %s", self.address, error)  # noqa: TRY400  # no bug
                 await trio.sleep(_SHORTAGE_PAUSE)
             return None
-        where = str(TcpAddress(*peer[:2])) if isinstance(self._where, TcpAddress) else self.address
-        return socket.socket(fileno=accepted.detach()), where
+        unix = isinstance(self._where, UnixAddress)
+        where = self.address if unix else str(type(self._where)(*peer[:2]))
+        transport = SocketTransport(socket.socket(fileno=accepted.detach()), where)
+        return transport if self._tls is None else TlsTransport(transport, self._tls, None)
 
     def close(self) -> None:
         """Close the socket, and remove its file; again, it does nothing."""
@@ -55,21 +70,31 @@ class Listener:
                 logger.debug("%s: %s", self.address, error)
 
 
-async def listen(address: str) -> list[Listener]:
+async def listen(address: str, tls: ssl.SSLContext | None = None) -> list[Listener]:
     """Bind an address; a name with several IP addresses is bound at each of them.
+
+    Args:
+        address: Where.
+        tls: The server's context; used for a TLS address only.
 
     Raises:
         OSError: It can't be bound.
-        ValueError: The address is none.
+        ValueError: The address is none, or it is a TLS address and the context won't do.
     """
     where = parse_address(address)
     if isinstance(where, UnixAddress):
         return [await _listen_unix(where)]
+    if not isinstance(where, TlsAddress):
+        tls = None
+    elif tls is None:
+        raise ValueError(f"{address}: needs tls=, as avrpc.server_tls(certificate, key) makes it")
+    else:
+        check_tls(tls, None)
     listeners = await trio.open_tcp_listeners(where.port, host=where.host)
     bound = []
     for listener in listeners:
         host, port = listener.socket.getsockname()[:2]
-        bound.append(Listener(listener.socket, TcpAddress(host, port)))
+        bound.append(Listener(listener.socket, type(where)(host, port), tls))
     return bound
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+import ssl
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import trio
 
+from avrpc.address import is_tls
 from avrpc.auth import Authenticate, Authorize, Doorkeeper, check_hook
 from avrpc.door import Door
 from avrpc.groups import failure_of
@@ -20,7 +23,7 @@ from avrpc.memory import NegotiationCache, TextCache
 from avrpc.schema import Protocol
 from avrpc.schema.negotiation import Negotiation
 from avrpc.server_connection import ServerConnection
-from avrpc.transport import SocketTransport, StreamTransport, Transport
+from avrpc.transport import StreamTransport, Transport
 from avrpc.wire import AssemblyBudget, Connection, Role
 
 
@@ -86,6 +89,7 @@ class Server:
     async def serve(
         self,
         *addresses: str,
+        tls: ssl.SSLContext | None = None,
         task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Serve on some addresses, until `aclose` has drained them or this is cancelled.
@@ -93,17 +97,26 @@ class Server:
         Meant for ``addresses = await nursery.start(server.serve, "tcp://127.0.0.1:0")``, which
         gives the list of the addresses as bound, port filled in. Takes no signals; see `run`.
 
+        Args:
+            addresses: ``tcp://host:port``, ``tls://host:port`` or ``unix:///path``; port 0 lets the
+                system choose.
+            tls: For those that are ``tls://``, as `server_tls` makes it.
+            task_status: Trio's, for ``nursery.start``.
+
         Raises:
             OSError: An address can't be bound.
-            ValueError: An address is none.
+            ValueError: An address is none; or one is ``tls://`` and there is no context that will
+                do, or there is a context and none is.
         """
         if not addresses:
             raise ValueError("serve() needs at least one address")
+        if tls is not None and not any(map(is_tls, addresses)):
+            raise ValueError(f"tls= is given, and no address is tls://: {', '.join(addresses)}")
         listeners: list[Listener] = []
         try:
             for address in addresses:
                 try:
-                    listeners += await listen(address)
+                    listeners += await listen(address, tls)
                 except OSError as error:
                     problem = error.strerror or str(error)
                     raise OSError(error.errno, problem, address) from error
@@ -142,25 +155,35 @@ class Server:
         except BaseExceptionGroup as group:
             raise failure_of(group) from None
 
-    def run(self, *addresses: str, ready: Callable[[list[str]], object] | None = None) -> None:
+    def run(
+        self,
+        *addresses: str,
+        tls: ssl.SSLContext | None = None,
+        ready: Callable[[list[str]], object] | None = None,
+    ) -> None:
         """Run trio and serve, until SIGTERM or SIGINT: then drain, and return.
 
         A second signal ends everything at once.
 
         Args:
             addresses: As for `serve`.
+            tls: As for `serve`.
             ready: Called with the list of bound addresses once clients can connect.
         """
-        trio.run(self.run_until_signal, ready, *addresses)
+        trio.run(partial(self.run_until_signal, ready, *addresses, tls=tls))
 
     async def run_until_signal(
-        self, ready: Callable[[list[str]], object] | None, *addresses: str
+        self,
+        ready: Callable[[list[str]], object] | None,
+        *addresses: str,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """`run`, for a trio program that leaves its signals to the server."""
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             try:
                 async with trio.open_nursery() as nursery:
-                    bound = await nursery.start(self.serve, *addresses)
+                    serve = partial(self.serve, *addresses, tls=tls)
+                    bound = await nursery.start(serve)
                     if ready is not None:
                         ready(bound)
                     await anext(signals)
@@ -206,14 +229,14 @@ class Server:
     async def _accept(self, listener: Listener, connections: trio.Nursery) -> None:
         while True:
             await self._door.enter()
-            sock = None
+            transport = None
             try:
-                sock = await listener.accept()
+                transport = await listener.accept()
             finally:
-                if sock is None:
+                if transport is None:
                     self._door.turn_away()
-            if sock is not None:
-                connections.start_soon(self._handle, SocketTransport(*sock))
+            if transport is not None:
+                connections.start_soon(self._handle, transport)
 
     async def _handle(self, transport: Transport) -> None:
         """One connection, from accept to end. What goes wrong in it stays in it."""

@@ -66,7 +66,7 @@ class ServerConnection:
         self._session: Session | None = None
         self._nursery: trio.Nursery | None = None
         self._methods: list[Method | None] = []
-        self._caller = Caller()
+        self._caller = Caller(transport=transport)
         self._workers: Workers
 
     async def run(self) -> None:

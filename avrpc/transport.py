@@ -18,6 +18,8 @@ from contextlib import suppress
 import trio
 from trio.lowlevel import checkpoint, notify_closing, wait_readable, wait_writable
 
+from avrpc.tls import TlsInfo
+
 # The most that one receive takes: what one connection may bring in before others have their turn.
 RECEIVE_BYTES = 64 * 1024
 
@@ -37,6 +39,19 @@ class Transport(ABC):
     """
 
     peer: str
+
+    @property
+    def tls(self) -> TlsInfo | None:
+        """What TLS came to; None where there is none."""
+        return None
+
+    async def open(self) -> None:  # noqa: B027  # without TLS it is ready
+        """Make it ready to send and receive: called once, before anything else.
+
+        Raises:
+            TlsFailed: The two ends do not agree on TLS.
+            trio.BrokenResourceError: The other end hung up.
+        """
 
     @abstractmethod
     def send_now(self, data: bytearray) -> None:

@@ -6,7 +6,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avrpc.address import Address, TcpAddress, UnixAddress, parse_address
+from avrpc.address import Address, TcpAddress, TlsAddress, UnixAddress, is_tls, parse_address
 
 # As written by people: the same address has one text of its own, which may be another.
 READ: list[tuple[str, Address]] = [
@@ -17,6 +17,8 @@ READ: list[tuple[str, Address]] = [
     ("tcp://[::1]:7000", TcpAddress("::1", 7000)),
     ("tcp://[::]:0", TcpAddress("::", 0)),
     ("tcp://[fe80::1%eth0]:7000", TcpAddress("fe80::1%eth0", 7000)),
+    ("tls://127.0.0.1:7000", TlsAddress("127.0.0.1", 7000)),
+    ("TLS://[::1]:0/", TlsAddress("::1", 0)),
     ("unix:///run/quotes.sock", UnixAddress("/run/quotes.sock")),
     ("UNIX:///run/Quotes.sock", UnixAddress("/run/Quotes.sock")),
     ("unix://quotes.sock", UnixAddress("quotes.sock")),
@@ -39,6 +41,8 @@ WRITTEN: list[tuple[Address, str]] = [
     (TcpAddress("127.0.0.1", 7000), "tcp://127.0.0.1:7000"),
     (TcpAddress("::1", 7000), "tcp://[::1]:7000"),
     (TcpAddress("fe80::1%eth0", 1), "tcp://[fe80::1%eth0]:1"),
+    (TlsAddress("localhost", 7000), "tls://localhost:7000"),
+    (TlsAddress("::1", 7000), "tls://[::1]:7000"),
     (UnixAddress("/run/quotes-1.sock"), "unix:///run/quotes-1.sock"),
     (UnixAddress("quotes.sock"), "unix://quotes.sock"),
     (UnixAddress("/tmp/a:b@c+d,e=f~"), "unix:///tmp/a:b@c+d,e=f~"),
@@ -46,7 +50,7 @@ WRITTEN: list[tuple[Address, str]] = [
     (UnixAddress("/tmp/ß\udcff"), "unix:///tmp/%C3%9F%FF"),
 ]
 
-FORMS = "expected tcp://HOST:PORT or unix:///PATH"
+FORMS = "expected tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH"
 BAD = [
     ("", FORMS),
     ("localhost:7000", FORMS),
@@ -58,7 +62,8 @@ BAD = [
     ("unix://", "expected unix:///PATH"),
     ("unix:///run/a%00b", "a path holds no null byte"),
     ("unix:///run/a\0b", "a path holds no null byte"),
-    ("tls://localhost:7000", "TLS is not supported in this version"),
+    ("tls://localhost", "expected tls://HOST:PORT"),
+    ("tls://localhost:7000/quotes", "expected nothing but tls://HOST:PORT"),
     ("tcp:localhost:7000", "expected tcp://HOST:PORT"),
     ("tcp://", "expected tcp://HOST:PORT"),
     ("tcp://localhost", "expected tcp://HOST:PORT"),
@@ -92,6 +97,11 @@ def test_address_is_written_as_text_that_is_read_as_the_address(
 ) -> None:
     assert str(address) == text
     assert parse_address(text) == address
+
+
+@pytest.mark.parametrize(("text", "address"), READ)
+def test_address_tells_whether_it_is_one_of_tls(text: str, address: Address) -> None:
+    assert is_tls(text) is isinstance(address, TlsAddress)
 
 
 @pytest.mark.parametrize(("text", "problem"), BAD)

@@ -69,7 +69,7 @@ async def test_hook_is_told_what_was_presented() -> None:
     keeper = doorkeeper(lambda presented: presented)
     assert await keeper.admits(b"s3cr3t")
     assert keeper.identity == Presented(b"s3cr3t", "there")
-    assert repr(keeper.identity) == "Presented(peer='there')"
+    assert repr(keeper.identity) == "Presented(peer='there', tls=None)"
 
 
 async def test_hook_is_asked_once_and_a_second_pack_holds_the_same(

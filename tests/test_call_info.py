@@ -26,7 +26,7 @@ def test_caller_gives_its_calls_what_is_known_of_it() -> None:
         info = Info()
         set_current_call(info)
         assert current_call() is info
-        assert (info.identity, info.protocol) == ("alice", "demo.Quotes")
+        assert (info.identity, info.protocol, info.tls) == ("alice", "demo.Quotes", None)
 
     copy_context().run(look)
 

@@ -20,6 +20,7 @@ from trio.testing import (
 import avrpc
 from avrpc.client import Client
 from avrpc.testing import Link, open_pair
+from tests.certificates import client_context, server_context
 from tests.desk import DESK, Desk, desk_server, open_desk, tick
 
 CLASHES = avrpc.Protocol.parse(
@@ -303,9 +304,7 @@ async def test_failure_in_a_task_of_ours_is_logged_and_ends_the_calls(
 # What connect takes.
 
 
-def test_what_connect_does_not_support_it_says() -> None:
-    with pytest.raises(NotImplementedError):
-        avrpc.connect("tcp://127.0.0.1:1", tls=object())
+def test_what_connect_does_not_know_it_says() -> None:
     with pytest.raises(ValueError, match="expected tcp"):
         avrpc.connect("nonsense")
     with pytest.raises(ValueError, match=r"^require: expected 'all', 'strict' or None, got 'any'$"):
@@ -356,6 +355,20 @@ async def test_credentials_are_asked_for_at_each_connect_and_reach_the_server() 
         async with open_pair(server, DESK, credentials=lambda: next(given)) as client:
             assert await client.last("EURUSD") == tick()
     assert seen == [b"one", b"two", None]
+
+
+def test_tls_and_the_address_have_to_go_together() -> None:
+    context = client_context()
+    for words in ({"tls": context}, {"server_hostname": "localhost"}):
+        for address in ("tcp://127.0.0.1:1", "unix:///run/desk"):
+            with pytest.raises(ValueError, match=f"^{address}: tls and server_hostname are for"):
+                avrpc.connect(address, **words)
+    with pytest.raises(TypeError, match=r"expected an ssl\.SSLContext"):
+        avrpc.connect("tls://127.0.0.1:1", tls="ca.pem")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="won't do for a client of '127"):
+        avrpc.connect("tls://127.0.0.1:1", tls=server_context())
+    with pytest.raises(ValueError, match="won't do for a client of ''"):
+        avrpc.connect("tls://127.0.0.1:1", tls=context, server_hostname="")
 
 
 async def test_address_of_a_stream_is_what_its_owner_says() -> None:

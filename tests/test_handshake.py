@@ -25,7 +25,7 @@ from avrpc.handshake import (
     Request,
     ServerHandshake,
     Verdict,
-    server_busy,
+    refusal,
 )
 from avrpc.limits import Limits
 from avrpc.memory import ServerMemory, TextCache
@@ -541,7 +541,7 @@ def test_refusal_of_an_unknown_protocol_tells_which_there_are() -> None:
 
 
 def test_server_that_is_full_says_so_in_a_refusal() -> None:
-    reply = server_busy(GoawayCode.TOO_MANY_CONNECTIONS, "come back later" * 100)
+    reply = refusal(GoawayCode.TOO_MANY_CONNECTIONS, "come back later" * 100)
     assert refused(reply) == GoawayCode.TOO_MANY_CONNECTIONS
     with pytest.raises(ConnectionRefused, match="come back later") as raised:
         client_end().answer(reply.content)
@@ -659,7 +659,7 @@ def test_client_gives_up_on_an_answer_by_name(
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (server_busy(GoawayCode.UNKNOWN_PROTOCOL, "").content, 39),
+        (refusal(GoawayCode.UNKNOWN_PROTOCOL, "").content, 39),
         (response(meta={"avrpc-refused": REFUSAL.encode({"code": 99, "text": ""})}), 99),
     ],
 )
@@ -791,7 +791,7 @@ def test_plain_server_is_told_by_its_answer(content: bytes, problem: str) -> Non
 
 CONTENTS = [request(), request(SPACED), request(SPACED, clientProtocol=SPACED.text), JAVA_CALL]
 REPLIES = [response(match=match) for match in ("BOTH", "CLIENT", "NONE")] + [
-    server_busy(GoawayCode.SHUTDOWN, "bye").content
+    refusal(GoawayCode.SHUTDOWN, "bye").content
 ]
 
 

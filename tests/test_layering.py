@@ -19,8 +19,8 @@ LAYERS = (
     ("shown", "log", "errors", "groups"),
     ("wire", "schema"),
     (
-        *("address", "limits", "transport", "listen", "door", "watch"),
-        *("credentials", "call_info", "auth", "memory", "handshake", "opening"),
+        *("address", "limits", "tls_errors", "tls", "transport", "tls_transport", "listen"),
+        *("door", "watch", "credentials", "call_info", "auth", "memory", "handshake", "opening"),
     ),
     ("writer",),
     ("session",),

@@ -14,6 +14,7 @@ from trio.testing import MockClock
 
 from avrpc.address import TcpAddress
 from avrpc.listen import Listener, listen
+from tests.certificates import HOST, client_context, server_context
 
 # Where ...
 
@@ -33,9 +34,8 @@ async def test_tcp_connection_comes_with_the_address_of_its_client() -> None:
     client = await trio.open_tcp_stream("127.0.0.1", int(listener.address.rpartition(":")[2]))
     accepted = await listener.accept()
     assert accepted
-    sock, where = accepted
-    assert where == f"tcp://127.0.0.1:{client.socket.getsockname()[1]}"
-    sock.close()
+    assert accepted.peer == f"tcp://127.0.0.1:{client.socket.getsockname()[1]}"
+    await accepted.aclose()
     await client.aclose()
     listener.close()
 
@@ -47,12 +47,39 @@ async def test_unix_connection_comes_with_the_address_of_the_server(tmp_path: Pa
     client = await trio.open_unix_socket(str(tmp_path / "desk"))
     accepted = await listener.accept()
     assert accepted
-    assert accepted[1] == address
-    accepted[0].close()
+    assert accepted.peer == address
+    await accepted.aclose()
     await client.aclose()
     listener.close()
     assert not (tmp_path / "desk").exists()
     listener.close()
+
+
+async def test_tls_connection_is_accepted_and_opened_later() -> None:
+    (listener,) = await listen("tls://127.0.0.1:0", server_context())
+    assert listener.address.startswith("tls://127.0.0.1:")
+    port = int(listener.address.rpartition(":")[2])
+    client = await trio.open_ssl_over_tcp_stream(HOST, port, ssl_context=client_context())
+    accepted = await listener.accept()
+    assert accepted
+    assert accepted.peer == f"tls://127.0.0.1:{client.transport_stream.socket.getsockname()[1]}"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(accepted.open)
+        await client.send_all(b"hello")
+    assert await accepted.receive() == b"hello"
+    await accepted.aclose()
+    await client.aclose()
+    listener.close()
+
+
+async def test_context_is_for_tls_addresses_only_and_they_need_one() -> None:
+    (listener,) = await listen("tcp://127.0.0.1:0", server_context())
+    assert listener.address.startswith("tcp://")
+    listener.close()
+    with pytest.raises(ValueError, match=r"^tls://127.0.0.1:0: needs tls=, as avrpc.server_tls"):
+        await listen("tls://127.0.0.1:0")
+    with pytest.raises(ValueError, match="won't do for a server"):
+        await listen("tls://127.0.0.1:0", client_context())
 
 
 async def test_address_that_is_none_or_taken_is_refused() -> None:

@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
 from avrpc.auth import Authenticate, Doorkeeper, Presented
-from avrpc.errors import ConnectFailed, ConnectionRefused, CredentialsRefused, NotAvrpc
+from avrpc.errors import ConnectFailed, ConnectionRefused, CredentialsRefused, NotAvrpc, TlsFailed
 from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake
 from avrpc.limits import Limits
 from avrpc.memory import ServerMemory, TextCache
@@ -232,7 +232,7 @@ MYSQL = b"\x4a\0\0\0\x0a8.0.36\0"
 
 
 @pytest.mark.parametrize("chop", [None, 1])
-@pytest.mark.parametrize("said", [HTTP, SSH, TLS_ALERT, HTTP2_SETTINGS, MYSQL, b"-ERR\r\n", b"N"])
+@pytest.mark.parametrize("said", [HTTP, SSH, HTTP2_SETTINGS, MYSQL, b"-ERR\r\n", b"N"])
 async def test_server_that_speaks_something_else_is_told_with_what_it_said(
     said: bytes, chop: int | None
 ) -> None:
@@ -246,6 +246,58 @@ async def test_server_that_speaks_something_else_is_told_with_what_it_said(
     assert str(raised.value) == (
         f"there: does not speak avrpc: expected the answer to handshake pack 0, found {found!r}"
     )
+
+
+@pytest.mark.parametrize("chop", [None, 1])
+async def test_server_that_speaks_tls_is_told_as_that(chop: int | None) -> None:
+    ours, theirs = memory_stream_pair()
+    await theirs.send_all(TLS_ALERT)
+    transport = chopped(ours, chop)
+    transport.peer = "tcp://there:1"
+    with pytest.raises(
+        NotAvrpc, match=r"^tcp://there:1: .* speaks TLS .*; connect to tls://there:1$"
+    ):
+        await opener(Role.CLIENT, transport)()
+
+
+class Prepared(StreamTransport):
+    """A transport that has something to do before it is open, such as TLS."""
+
+    error: Exception | None = None
+    opened = 0
+
+    async def open(self) -> None:
+        self.opened += 1
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "at_client", "at_server"),
+    [
+        (
+            TlsFailed("there: no", reason="untrusted"),
+            (TlsFailed, "^there: no$"),
+            (Refused, "^no$"),
+        ),
+        (
+            trio.BrokenResourceError("left"),
+            (ConnectFailed, "^there: hung up in the handshake: left$"),
+            (trio.BrokenResourceError, "^left$"),
+        ),
+    ],
+)
+async def test_transport_is_opened_first_and_its_failure_is_that_of_the_handshake(
+    error: Exception,
+    at_client: tuple[type[Exception], str],
+    at_server: tuple[type[Exception], str],
+) -> None:
+    for role, (kind, text) in ((Role.CLIENT, at_client), (Role.SERVER, at_server)):
+        transport = Prepared(memory_stream_pair()[0], "there")
+        transport.error = error
+        with pytest.raises(kind, match=text):
+            await opener(role, transport)()
+        assert transport.opened == 1
 
 
 CLIENT_GIVES_UP: list[tuple[list[bytes], type[ConnectFailed], str]] = [
@@ -335,7 +387,8 @@ async def test_client_keeps_a_frame_that_has_not_come_whole(
 
 SERVER_REFUSES: list[tuple[list[bytes], str]] = [
     ([b"GET / HTTP/1.1\r\n\r\n"], "found b'GET / HTTP/1.1"),
-    ([TLS_HELLO], r"found b'\x16\x03\x01\x02\x00\x01"),
+    ([TLS_HELLO], "the client speaks TLS, and this address is served without TLS"),
+    ([b"\x16\x04" + TLS_HELLO[2:]], r"found b'\x16\x04\x01\x02\x00\x01"),
     ([SSH], "found b'SSH-2.0-OpenSSH"),
     ([bytes(8)], "1 to 64 buffers, found"),
     # By its length alone: 16 KiB for the first pack, 288 KiB for the second.
@@ -360,6 +413,22 @@ async def test_server_refuses_what_is_no_handshake(
     with pytest.raises(Refused) as raised:
         await script.against(Role.SERVER, *says)
     assert problem in str(raised.value)
+
+
+@pytest.mark.parametrize("chop", [None, 1])
+async def test_server_answers_a_tls_client_with_bytes_that_are_not_tls(chop: int | None) -> None:
+    ours, theirs = memory_stream_pair()
+    await theirs.send_all(TLS_HELLO)
+    with pytest.raises(Refused, match="the client speaks TLS"):
+        await opener(Role.SERVER, chopped(ours, chop))()
+    await ours.send_eof()
+    answer = b""
+    while more := await theirs.receive_some():
+        answer += more
+    (event,) = Connection(Role.CLIENT).receive_data(answer)
+    assert isinstance(event, PackReceived)
+    with pytest.raises(ConnectionRefused, match="this address is served without TLS"):
+        client_handshake().answer(event.content)
 
 
 @pytest.mark.parametrize(

@@ -7,58 +7,21 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import trio
 
 import avrpc
-from avrpc.client import Client
-from tests.desk import DESK, at_rest, desk_server, tick
-
-
-@asynccontextmanager
-async def served(server: avrpc.Server, address: str) -> AsyncIterator[str]:
-    """A server on a real socket, and its address."""
-    async with trio.open_nursery() as nursery:
-        (bound,) = await nursery.start(server.serve, address)
-        yield bound
-        await server.aclose()
+from tests.desk import DESK, at_rest, desk_server
+from tests.sockets import every_kind, served
 
 
 @pytest.fixture(params=["tcp", "unix"])
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return "tcp://127.0.0.1:0" if request.param == "tcp" else f"unix://{tmp_path / 'desk'}"
-
-
-async def every_kind(client: Client) -> None:
-    """One call of each kind, small and large."""
-    assert await client.last("EURUSD") == tick()
-    assert await client.quote(tick()) == "EURUSD 1.25 1"
-    with pytest.raises(client.protocol.errors.UnknownSymbol):
-        await client.last("???")
-    data = bytes(range(256)) * 4000
-    assert await client.load(data) == data
-    await client.note("hello")
-    async with client.watch("EURUSD", 100) as ticks:
-        assert [one["size"] async for one in ticks] == list(range(100))
-    async with client.pull(10, 200_000) as blobs:
-        assert [len(one) async for one in blobs] == [200_000] * 10
-    async with client.record("EURUSD") as call:
-        for _ in range(100):
-            await call.send(tick())
-    assert await call.result() == 100
-    async with client.swap() as both, trio.open_nursery() as nursery:
-
-        async def send() -> None:
-            for size in range(1, 400_000, 40_000):
-                await both.send(bytes(size))
-            await both.send_eof()
-
-        nursery.start_soon(send)
-        assert [len(one) async for one in both] == list(range(1, 400_000, 40_000))
 
 
 async def test_every_kind_of_call_works_over_sockets(where: str) -> None:

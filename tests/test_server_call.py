@@ -41,6 +41,7 @@ async def test_handler_sees_its_message_peer_metadata_deadline_and_attempt() -> 
 
     async def last(symbol: str, depth: int) -> Any:
         call = avrpc.current_call()
+        assert call.tls is None  # of what there is: tests/test_tls_sockets.py
         seen.append((call.message, call.peer, dict(call.metadata), call.deadline, call.attempt))
         return tick()
 

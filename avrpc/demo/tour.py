@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 import avrpc
-from avrpc.address import TcpAddress, parse_address
+from avrpc.address import TcpAddress, TlsAddress, parse_address
 from avrpc.demo.interface import Vitals
 from avrpc.demo.process import server_process
 from avrpc.demo.screen import Gauge, Screen, Table
@@ -72,6 +72,8 @@ async def tour(screen: Screen, connected: trio.abc.HalfCloseableStream, seconds:
 async def open_stream(address: str) -> trio.SocketStream:
     """A connection that can be counted on; `avrpc.connect` shows nobody the one that it makes."""
     where = parse_address(address)
+    if isinstance(where, TlsAddress):
+        raise avrpc.ConnectFailed(f"{address}: the demo shows the bytes, and so takes no TLS")
     with trio.move_on_after(_CONNECT_SECONDS):
         try:
             if isinstance(where, TcpAddress):

@@ -7,7 +7,9 @@ from avrpc.cli.failures import Usage
 from avrpc.cli.options import check_address
 
 
-@pytest.mark.parametrize("address", ["tcp://localhost:0", "tcp://[::1]:7000", "unix:///run/x"])
+@pytest.mark.parametrize(
+    "address", ["tcp://localhost:0", "tcp://[::1]:7000", "tls://a:1", "unix:///run/x"]
+)
 def test_an_address_is_passed_on(address: str) -> None:
     assert check_address(address) == address
 
@@ -17,8 +19,8 @@ def test_an_address_is_passed_on(address: str) -> None:
     [
         ("localhost:7000", "; did you mean tcp://localhost:7000?"),
         ("/run/x.sock", "; did you mean unix:///run/x.sock?"),
-        ("localhost", "expected tcp://HOST:PORT or unix:///PATH"),
-        ("http://localhost:7000", "expected tcp://HOST:PORT or unix:///PATH"),
+        ("localhost", "expected tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH"),
+        ("http://localhost:7000", "expected tcp://HOST:PORT, tls://HOST:PORT or unix:///PATH"),
         ("tcp://localhost", "expected tcp://HOST:PORT"),
         ("tcp://localhost:99999", "Port out of range 0-65535"),
     ],
