@@ -20,6 +20,7 @@ from avrpc import (
     Message,
 )
 from avrpc.cli import options
+from avrpc.cli.connecting import Connecting, connecting
 from avrpc.cli.failures import Late, Usage, declared_failure
 from avrpc.cli.lines import Items
 from avrpc.cli.offered import connected_to_message
@@ -34,17 +35,17 @@ from avrpc.cli.values import to_json
 @click.argument("message", metavar="[PROTOCOL.]MESSAGE")
 @click.argument("words", nargs=-1, metavar="[JSON | NAME=VALUE ...]")
 @options.timeout
-@options.connect_timeout
 @options.metadata
+@connecting
 @click.option("--pretty", is_flag=True, help="Indent the JSON that is printed.")
 def call(
     address: str,
     message: str,
     words: tuple[str, ...],
     timeout: float | None,
-    connect_timeout: float,
     metadata: dict[str, str],
     pretty: bool,
+    connecting: Connecting,
 ) -> None:
     """Call MESSAGE at the server at ADDRESS, and print what it answers as JSON.
 
@@ -65,7 +66,7 @@ def call(
     Bytes are base64, dates and times ISO 8601, decimals and UUIDs strings; a value of a union whose
     types JSON does not tell apart is {"type": value}.
     """  # noqa: D301 - for click, which does not wrap what follows it
-    run(_Request(address, message, words, timeout, connect_timeout, metadata, pretty).make)
+    run(_Request(address, message, words, timeout, connecting, metadata, pretty).make)
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,12 @@ class _Request:
     message: str
     words: Sequence[str]
     timeout: float | None
-    connect_timeout: float
+    connecting: Connecting
     metadata: Mapping[str, str]
     pretty: bool
 
     async def make(self) -> None:
-        found = connected_to_message(self.address, self.message, self.connect_timeout)
+        found = connected_to_message(self.address, self.message, self.connecting)
         async with found as (client, message):
             parameters = read_parameters(message, self.words)
             try:

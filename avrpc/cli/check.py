@@ -10,6 +10,7 @@ import click
 
 from avrpc.cli import options
 from avrpc.cli.compared import ADDED, BOTH, Compared, compare_versions, compare_with_server, report
+from avrpc.cli.connecting import Connecting, connecting
 from avrpc.cli.failures import Usage
 from avrpc.cli.offered import pick_protocol
 from avrpc.cli.output import Output
@@ -33,23 +34,23 @@ from avrpc.schema.negotiation import Negotiation
     metavar="PROTOCOL",
     help="Compare only this one, by its full name or the last part of it. Repeatable.",
 )
-@options.connect_timeout
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; docs/check.md has its keys.")
+@connecting
 def check(
     folder: str,
     against: str | None,
     wanted: tuple[str, ...],
-    connect_timeout: float,
     as_json: bool,
+    connecting: Connecting,
 ) -> None:
     """Check the interface files in FOLDER, and with --against what their change breaks.
 
     Alone it prints every problem of every file, one on a line as "file: path: problem".
 
     With --against, FOLDER is the new version and OTHER the old one: a folder, the same folder at a
-    revision of its git repository, or what a server at an address (tcp://..., unix://...) has. For
-    every message it prints whether old clients can call a new server, and new clients an old
-    one; for a server, whether clients of FOLDER can call it.
+    revision of its git repository, or what a server at an address (tcp://..., tls://...,
+    unix://...) has. For every message it prints whether old clients can call a new server, and new
+    clients an old one; for a server, whether clients of FOLDER can call it.
 
     The exit code is 1 for a problem, and where something breaks: a message that is partial (some
     values do not arrive), incompatible or missing. What is only added breaks nothing.
@@ -65,7 +66,7 @@ def check(
         raise Usage("--protocol: chooses what is compared, so it needs --against")
     if against is not None and is_address(against):
         options.check_address(against)
-    asked = _Check(folder, against, wanted, connect_timeout, as_json=as_json)
+    asked = _Check(folder, against, wanted, connecting, as_json=as_json)
     run(asked.make)
     if not asked.fine:
         raise click.exceptions.Exit(1)
@@ -83,14 +84,14 @@ class _Check:
         folder: str,
         against: str | None,
         wanted: Sequence[str],
-        connect_timeout: float,
+        connecting: Connecting,
         *,
         as_json: bool,
     ) -> None:
         self._folder = folder
         self._against = against
         self._wanted = wanted
-        self._connect_timeout = connect_timeout
+        self._connecting = connecting
         self._as_json = as_json
         self.fine = True
 
@@ -125,7 +126,7 @@ class _Check:
             raise Usage(f"--against {error}; {hint}") from None
 
     async def _compare_with_server(self, new: Version, address: str) -> list[Compared]:
-        async with reading_server(address, self._connect_timeout) as (offered, read):
+        async with reading_server(address, self._connecting) as (offered, read):
             chosen = self._choose({*new.protocols, *offered})
             common = [name for name in offered if name in new.protocols and name in chosen]
             found = {name: Negotiation(new.protocols[name], await read(name)) for name in common}

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 import click
 
-from avrpc import Message, Protocol, connect
+from avrpc import Message, Protocol
 from avrpc.cli import options
 from avrpc.cli.compared import compare_with_server, report
+from avrpc.cli.connecting import Connecting, connecting
 from avrpc.cli.failures import Usage
 from avrpc.cli.offered import pick_protocol
 from avrpc.cli.output import Output, json_text, printable
@@ -30,7 +31,6 @@ _WIDE = 72  # characters of parameters; more of them stand on a line each
 @click.command(context_settings=options.SETTINGS, short_help="Show what a server offers.")
 @options.address
 @click.argument("protocol", required=False)
-@options.connect_timeout
 @click.option(
     "--json",
     "as_json",
@@ -43,12 +43,13 @@ _WIDE = 72  # characters of parameters; more of them stand on a line each
     metavar="FOLDER",
     help="Show instead how the server's protocols fit those of the interface files in FOLDER.",
 )
+@connecting
 def describe(
     address: str,
     protocol: str | None,
-    connect_timeout: float,
     as_json: bool,
     folder: str | None,
+    connecting: Connecting,
 ) -> None:
     """Show the protocols of the server at ADDRESS: messages, types and docs.
 
@@ -68,14 +69,14 @@ def describe(
         own = read_protocols(folder)
 
         async def negotiate() -> None:
-            await _show_negotiation(address, protocol, connect_timeout, own, as_json=as_json)
+            await _show_negotiation(address, protocol, connecting, own, as_json=as_json)
 
         run(negotiate)
         return
 
     async def show() -> None:
         output = Output()
-        async with connect(address, timeout=connect_timeout) as client:
+        async with connecting.to(address) as client:
             offered, first = client.protocols, client.protocol
         names = [pick_protocol(protocol, offered)] if protocol else list(offered)
         if as_json:
@@ -83,7 +84,7 @@ def describe(
         for number, name in enumerate(names):
             found = first
             if name != first.name:
-                async with connect(address, name, timeout=connect_timeout) as client:
+                async with connecting.to(address, name) as client:
                     found = client.protocol
             if as_json:
                 await output.put_json(json.loads(found.text), pretty=True)
@@ -101,13 +102,13 @@ def describe(
 async def _show_negotiation(
     address: str,
     wanted: str | None,
-    connect_timeout: float,
+    connecting: Connecting,
     own: Version,
     *,
     as_json: bool,
 ) -> None:
     output = Output()
-    async with connect(address, timeout=connect_timeout) as client:
+    async with connecting.to(address) as client:
         offered = client.protocols
     names = [pick_protocol(wanted, offered)] if wanted else list(offered)
     common = [name for name in names if name in own.protocols]
@@ -115,7 +116,7 @@ async def _show_negotiation(
         raise Usage(f"{own.where} has no protocol of the server's, which offers {', '.join(names)}")
     found = {}
     for name in common:
-        async with connect(address, own.protocols[name], timeout=connect_timeout) as client:
+        async with connecting.to(address, own.protocols[name]) as client:
             found[name] = client.negotiation
     compared = list(compare_with_server([] if wanted else own.protocols, names, found))
     if as_json:

@@ -12,6 +12,7 @@ from avrpc import (
     DeadlineExceeded,
     DeclaredError,
     Message,
+    TlsFailed,
 )
 from avrpc.cli.output import json_text, printable
 from avrpc.cli.values import to_json
@@ -60,6 +61,14 @@ class Late(Failure):
     exit_code = 5
 
 
+# What the library advises a program to write, and what that is on a command line.
+_OPTIONS = {
+    "tls=avrpc.client_tls(ca=FILE)": "--tls-ca FILE",
+    "tls=avrpc.client_tls(certificate=FILE, key=FILE)": "--tls-cert FILE",
+    "as server_hostname": "by --tls-name",
+}
+
+
 def failure_of(error: AvrpcError) -> Failure:
     """Make what a user sees of an error that has no better words yet."""
     kind: type[Failure] = Remote
@@ -67,7 +76,11 @@ def failure_of(error: AvrpcError) -> Failure:
         kind = NoConnection
     elif isinstance(error, DeadlineExceeded):
         kind = Late
-    return kind(str(error) or type(error).__name__)
+    text = str(error) or type(error).__name__
+    if isinstance(error, TlsFailed):
+        for words, option in _OPTIONS.items():
+            text = text.replace(words, option)
+    return kind(text)
 
 
 def declared_failure(message: Message, error: DeclaredError) -> Declared:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from avrpc import Client, Message, connect
+from avrpc import Client, Message
+from avrpc.cli.connecting import Connecting
 from avrpc.cli.failures import Usage
 from avrpc.schema.parse import suggest
 from avrpc.schema.types import short
@@ -30,7 +31,7 @@ def pick_protocol(wanted: str, offered: Sequence[str], whose: str = "the server 
 
 @asynccontextmanager
 async def connected_to_message(
-    address: str, words: str, connect_timeout: float
+    address: str, words: str, connecting: Connecting
 ) -> AsyncIterator[tuple[Client, Message]]:
     """Connect to the protocol that has a message.
 
@@ -38,7 +39,7 @@ async def connected_to_message(
         address: Of the server.
         words: ``message``, for the first protocol of the server's that has it; or
             ``protocol.message``.
-        connect_timeout: Seconds, for each connection that it takes.
+        connecting: How.
 
     Raises:
         Usage: The server has no such message; the text names one that is close, or all.
@@ -46,7 +47,7 @@ async def connected_to_message(
     """
     protocol, _, name = words.rpartition(".")
     known: dict[str, Sequence[str]] = {}
-    async with connect(address, timeout=connect_timeout) as client:
+    async with connecting.to(address) as client:
         offered = client.protocols
         if words in offered:
             raise Usage(
@@ -60,7 +61,7 @@ async def connected_to_message(
             wanted.remove(client.protocol.name)
             known[client.protocol.name] = list(client.protocol.messages)
     for other in wanted:
-        async with connect(address, other, timeout=connect_timeout) as client:
+        async with connecting.to(address, other) as client:
             if name in client.protocol.messages:
                 yield client, client.protocol.messages[name]
                 return

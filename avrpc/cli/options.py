@@ -27,6 +27,13 @@ def check_address(text: str) -> str:
     return text
 
 
+def told(error: OSError | ValueError) -> str:
+    """Say what is wrong, with the file first where it is one."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
 def _meant(text: str) -> str:
     """Guess which address was meant where only the scheme is missing."""
     guess = f"unix://{text}" if text.startswith("/") else f"tcp://{text}"

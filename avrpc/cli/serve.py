@@ -6,9 +6,11 @@ import importlib
 import inspect
 import logging
 import os
+import ssl
 import sys
 import traceback
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ import click
 import trio
 
 import avrpc
-from avrpc import Server
+from avrpc import Server, server_tls
+from avrpc.address import is_tls
 from avrpc.cli import options
 from avrpc.cli.failures import NoConnection, Usage
 from avrpc.cli.output import give_up_stdout
@@ -45,10 +48,31 @@ def _addresses(
     default=["tcp://127.0.0.1:7000"],
     show_default=True,
     callback=_addresses,
-    help="Where to serve: tcp://HOST:PORT (port 0 for a free one) or unix:///PATH. Repeatable.",
+    help="Where to serve: tcp://HOST:PORT (port 0 for a free one), tls://HOST:PORT or unix:///PATH."
+    " Repeatable.",
+)
+@click.option(
+    "--tls-cert",
+    metavar="FILE",
+    help="For tls://: the server's certificate and the chain above it, in PEM.",
+)
+@click.option(
+    "--tls-key", metavar="FILE", help="For tls://: the key of --tls-cert, if not in that file."
+)
+@click.option(
+    "--tls-client-ca",
+    metavar="FILE",
+    help="For tls://: take only clients with a certificate by one of these CAs, in PEM.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Log more; show trace-backs of MODULE.")
-def serve(server: str, bind: tuple[str, ...], verbose: bool) -> None:
+def serve(
+    server: str,
+    bind: tuple[str, ...],
+    tls_cert: str | None,
+    tls_key: str | None,
+    tls_client_ca: str | None,
+    verbose: bool,
+) -> None:
     """Serve SERVER of MODULE until SIGTERM or Ctrl-C.
 
     MODULE is imported, with the current folder on the path; SERVER in it is an avrpc.Server, or a
@@ -59,7 +83,9 @@ def serve(server: str, bind: tuple[str, ...], verbose: bool) -> None:
     Examples:
       avrpc serve server:server
       avrpc serve shop.quotes:make_server --bind tcp://127.0.0.1:0 --bind unix:///run/quotes.sock
+      avrpc serve server:server --bind tls://0.0.0.0:7000 --tls-cert server.pem
     """  # noqa: D301 - for click, which does not wrap what follows it
+    tls = _tls(bind, tls_cert, tls_key, tls_client_ca)
     found = _load(server, verbose=verbose)
     _log(verbose=verbose)
     names = ", ".join(protocol.name for protocol in found.protocols)
@@ -72,10 +98,33 @@ def serve(server: str, bind: tuple[str, ...], verbose: bool) -> None:
             give_up_stdout()
 
     try:
-        trio.run(found.run_until_signal, announce, *bind)
+        trio.run(partial(found.run_until_signal, announce, *bind, tls=tls))
     except OSError as error:
         where = error.filename or ", ".join(bind)
         raise NoConnection(f"cannot serve on {where}: {error.strerror or error}") from error
+
+
+def _tls(
+    bind: tuple[str, ...], cert: str | None, key: str | None, client_ca: str | None
+) -> ssl.SSLContext | None:
+    """What TLS addresses are served with; None where there are none.
+
+    Raises:
+        Usage: The options and the addresses do not go together, or a file is not what it should be.
+    """
+    encrypted = [one for one in bind if is_tls(one)]
+    given = {"--tls-cert": cert, "--tls-key": key, "--tls-client-ca": client_ca}
+    if encrypted and cert is None:
+        raise Usage(f"--bind {encrypted[0]}: needs --tls-cert")
+    if encrypted and cert is not None:
+        try:
+            return server_tls(cert, key, client_ca=client_ca)
+        except (OSError, ValueError) as error:
+            raise Usage(options.told(error)) from None
+    for option, value in given.items():
+        if value is not None:
+            raise Usage(f"{option}: is for a tls:// address, and none is served")
+    return None
 
 
 def _log(*, verbose: bool) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from avrpc import Protocol, SchemaError, connect
+from avrpc import Protocol, SchemaError
+from avrpc.cli.connecting import Connecting
 from avrpc.cli.failures import Usage
 from avrpc.cli.revision import read_revision
 from avrpc.schema import Registry
@@ -102,19 +103,19 @@ async def read_git(folder: str, words: str) -> Version:
 
 @asynccontextmanager
 async def reading_server(
-    address: str, connect_timeout: float
+    address: str, connecting: Connecting
 ) -> AsyncIterator[tuple[tuple[str, ...], Callable[[str], Awaitable[Protocol]]]]:
     """Give the names of a server's protocols, and what asks for the protocol of a name.
 
     Raises:
         ConnectFailed: No connection came about.
     """
-    async with connect(address, timeout=connect_timeout) as client:
+    async with connecting.to(address) as client:
 
         async def read(name: str) -> Protocol:
             if name == client.protocol.name:
                 return client.protocol
-            async with connect(address, name, timeout=connect_timeout) as other:
+            async with connecting.to(address, name) as other:
                 return other.protocol
 
         yield client.protocols, read

@@ -27,10 +27,10 @@ def start(*words: str, **options: object) -> "subprocess.Popen[str]":
 
 @contextmanager
 def serving(
-    server: str = "tests.cli.desk:server", *, bind: str = "tcp://127.0.0.1:0"
+    server: str = "tests.cli.desk:server", *options: str, bind: str = "tcp://127.0.0.1:0"
 ) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """Start a server; give it, and its address once it can be reached."""
-    with start("serve", server, "--bind", bind) as program:
+    with start("serve", server, "--bind", bind, *options) as program:
         assert program.stdout
         try:
             words, _, address = program.stdout.readline().strip().partition(" on ")

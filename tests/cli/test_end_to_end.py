@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import IO
 
+from tests.certificates import ca_pem, client_certificate, pem, server_certificate
 from tests.cli.conftest import PATIENCE
 from tests.cli.program import serving, start
 
@@ -129,3 +130,34 @@ def test_a_server_whose_output_nobody_reads_serves_and_logs_to_stderr(tmp_path: 
         wait_for(server.stderr, "    RuntimeError: a secret")
         server.send_signal(signal.SIGINT)
         assert server.wait(PATIENCE) == 0
+
+
+def test_commands_reach_a_server_over_tls_and_say_why_they_do_not(tmp_path: Path) -> None:
+    ca, own = ca_pem(tmp_path), pem(tmp_path, client_certificate(), "client.pem")
+    certificate = pem(tmp_path, server_certificate(), "server.pem")
+    words = ("--tls-cert", str(certificate), "--tls-client-ca", str(ca))
+    with serving("tests.cli.desk:server", *words, bind="tls://127.0.0.1:0") as (server, address):
+        trust, show = ("--tls-ca", str(ca)), ("--tls-cert", str(own))
+        for options, code, problem in (
+            ((*trust, *show), 0, ""),
+            (
+                trust,
+                3,
+                "the server asks for a certificate of this client's; show one by --tls-cert",
+            ),
+            (show, 3, "is by no CA that is trusted here"),
+            ((*trust, *show, "--tls-name", "desk.test"), 3, "is not for 'desk.test'"),
+        ):
+            with start("call", address, "last", "symbol=E", *options) as client:
+                out, errors = client.communicate(timeout=PATIENCE)
+            assert client.returncode == code
+            assert bool(out) is not bool(errors)
+            assert problem in errors
+        with start("describe", address, *trust, *show) as client:
+            out, _ = client.communicate(timeout=PATIENCE)
+        assert (client.returncode, out.splitlines()[0]) == (0, "protocol demo.Quotes")
+        server.terminate()
+        assert server.wait(PATIENCE) == 0
+        assert server.stderr
+        lines = server.stderr.read().splitlines()
+        assert [": refused: " in line for line in lines] == [True] * 3

@@ -40,6 +40,20 @@ def test_each_error_has_its_exit_code(
     assert str(failure) == "a"
 
 
+def test_an_error_of_tls_names_the_options_of_the_command_line() -> None:
+    for words, option in (
+        ("trust it by tls=avrpc.client_tls(ca=FILE)", "trust it by --tls-ca FILE"),
+        (
+            "show one by tls=avrpc.client_tls(certificate=FILE, key=FILE)",
+            "show one by --tls-cert F",
+        ),
+        ("or give that name as server_hostname", "or give that name by --tls-name"),
+    ):
+        failure = failure_of(avrpc.TlsFailed(words))
+        assert isinstance(failure, NoConnection)
+        assert str(failure).startswith(option)
+
+
 def test_an_error_without_words_shows_its_name() -> None:
     assert str(failure_of(avrpc.Unavailable())) == "Unavailable"
 

@@ -1,6 +1,7 @@
 import pytest
 
 from avrpc import ConnectFailed
+from avrpc.cli.connecting import Connecting
 from avrpc.cli.failures import Usage
 from avrpc.cli.offered import connected_to_message, pick_protocol
 from tests.cli.conftest import Served
@@ -50,7 +51,7 @@ def test_a_protocol_that_is_not_offered_is_refused(
 async def test_a_message_is_found_in_the_protocol_named_or_the_first_that_has_it(
     words: str, protocol: str, served: Served
 ) -> None:
-    async with connected_to_message(served.address, words, 5) as (client, message):
+    async with connected_to_message(served.address, words, Connecting(5)) as (client, message):
         assert client.protocol.name == protocol
         assert message.name == words.rpartition(".")[2]
 
@@ -73,12 +74,12 @@ async def test_a_message_that_is_not_there_is_refused_with_what_was_meant(
     words: str, problem: str, served: Served
 ) -> None:
     with pytest.raises(Usage) as caught:
-        async with connected_to_message(served.address, words, 5):
+        async with connected_to_message(served.address, words, Connecting(5)):
             pass
     assert str(caught.value).startswith(problem)
 
 
 async def test_nothing_to_connect_to_is_a_connect_failed() -> None:
     with pytest.raises(ConnectFailed):
-        async with connected_to_message("unix:///nonexistent", "last", 5):
+        async with connected_to_message("unix:///nonexistent", "last", Connecting(5)):
             pass

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from tests.certificates import ca_pem, pem, server_certificate
 from tests.cli.conftest import Served
 
 Cli = Callable[..., Result]
@@ -20,11 +21,11 @@ import avrpc
 from tests.cli.desk import Admin, Desk, Quotes
 
 class Ending(avrpc.Server):
-    async def run_until_signal(self, ready, *addresses):
+    async def run_until_signal(self, ready, *addresses, tls):
         def announce(bound):
             ready(bound)
             signal.raise_signal(signal.SIGTERM)
-        await super().run_until_signal(announce, *addresses)
+        await super().run_until_signal(announce, *addresses, tls=tls)
 
 def make():
     desk = Desk(print)
@@ -61,6 +62,37 @@ def test_a_server_says_where_it_serves_and_a_signal_ends_it_well(
     assert not first.endswith(":0")
     assert second == f"serving demo.Quotes, demo.Admin on unix://{tmp_path}/s"
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_tls_is_served_with_the_files_that_are_named(
+    module: Module, avrpc_cli: Cli, tmp_path: Path
+) -> None:
+    certificate, ca = pem(tmp_path, server_certificate()), ca_pem(tmp_path)
+    words = ["--bind", "tls://127.0.0.1:0", "--bind", f"unix://{tmp_path}/s"]
+    options = ["--tls-cert", str(certificate), "--tls-key", str(certificate)]
+    for more in ([], ["--tls-client-ca", str(ca)]):
+        result = avrpc_cli("serve", f"{module(ENDING)}:server", *words, *options, *more)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.stdout.startswith("serving demo.Quotes, demo.Admin on tls://127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--bind", "tls://127.0.0.1:0"], "--bind tls://127.0.0.1:0: needs --tls-cert"),
+        (["--tls-cert", "x"], "--tls-cert: is for a tls:// address, and none is served"),
+        (["--tls-client-ca", "x"], "--tls-client-ca: is for a tls:// address, and none is"),
+        (["--bind", "tls://a:0", "--tls-cert", "nothing.pem"], "nothing.pem: No such file"),
+        (["--bind", "tls://a:0", "--tls-cert", "text.pem"], "text.pem: expected a certificate"),
+    ],
+)
+def test_options_of_tls_that_do_not_fit_are_told(
+    words: list[str], problem: str, module: Module, avrpc_cli: Cli
+) -> None:
+    Path("text.pem").write_text("hello")
+    result = avrpc_cli("serve", f"{module(ENDING)}:server", *words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"avrpc: {problem}")
 
 
 def test_nobody_has_to_read_where_it_serves(

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from avrpc import ConnectFailed
+from avrpc.cli.connecting import Connecting
 from avrpc.cli.failures import Usage
 from avrpc.cli.versions import (
     is_address,
@@ -116,10 +117,10 @@ async def test_a_folder_at_the_top_and_one_that_was_not_there_yet(
 
 
 async def test_a_servers_protocols_are_asked_for_by_name(served: Served) -> None:
-    async with reading_server(served.address, 10) as (offered, read):
+    async with reading_server(served.address, Connecting()) as (offered, read):
         assert offered == ("demo.Quotes", "demo.Admin")
         assert list((await read("demo.Admin")).messages) == ["reload"]
         assert (await read("demo.Quotes")).name == "demo.Quotes"
     with pytest.raises(ConnectFailed):
-        async with reading_server("unix:///nonexistent/socket", 10):
+        async with reading_server("unix:///nonexistent/socket", Connecting()):
             pass

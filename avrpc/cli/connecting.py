@@ -1,0 +1,106 @@
+"""How a command that calls a server connects to it: its options, and what they come to."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, fields
+from functools import wraps
+from typing import Any
+
+import click
+
+from avrpc import Client, Protocol, client_tls, connect
+from avrpc.address import is_tls
+from avrpc.cli import options
+from avrpc.cli.failures import Usage
+
+
+@dataclass(frozen=True)
+class Connecting:
+    """What the options say.
+
+    Attributes:
+        connect_timeout: Seconds, for each connection.
+        tls_ca: File of the CAs to trust.
+        tls_cert: File of this end's certificate.
+        tls_key: File of its key.
+        tls_name: Whom the server's certificate has to be for.
+    """
+
+    connect_timeout: float = 10.0
+    tls_ca: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    tls_name: str | None = None
+
+    def to(
+        self, address: str, protocol: Protocol | str | None = None
+    ) -> AbstractAsyncContextManager[Client]:
+        """Connect, for the length of an ``async with``.
+
+        Raises:
+            Usage: The options do not go with the address, or a file is not what it should be.
+            ConnectFailed: No connection came about.
+        """
+        try:
+            tls = self._context(address)
+            return connect(
+                address,
+                protocol,
+                timeout=self.connect_timeout,
+                tls=tls,
+                server_hostname=self.tls_name,
+            )
+        except (OSError, ValueError) as error:
+            raise Usage(options.told(error)) from None
+
+    def _context(self, address: str) -> ssl.SSLContext | None:
+        given = [
+            f"--{name.replace('_', '-')}"
+            for name in ("tls_ca", "tls_cert", "tls_key", "tls_name")
+            if getattr(self, name) is not None
+        ]
+        if given and not is_tls(address):
+            raise Usage(f"{given[0]}: is for a tls:// address, got {address}")
+        if given in ([], ["--tls-name"]):
+            return None
+        return client_tls(ca=self.tls_ca, certificate=self.tls_cert, key=self.tls_key)
+
+
+_OPTIONS = (
+    click.option(
+        "--tls-name",
+        metavar="NAME",
+        help="For tls://: whom the server's certificate has to be for, if not the host in ADDRESS.",
+    ),
+    click.option(
+        "--tls-key", metavar="FILE", help="For tls://: the key of --tls-cert, if not in that file."
+    ),
+    click.option(
+        "--tls-cert",
+        metavar="FILE",
+        help="For tls://: a certificate to show to a server that asks for one, in PEM.",
+    ),
+    click.option(
+        "--tls-ca",
+        metavar="FILE",
+        help="For tls://: the CAs to trust, in PEM.  [default: the system's]",
+    ),
+    options.connect_timeout,
+)
+
+
+def connecting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options, and what they come to as its parameter ``connecting``."""
+    names = [field.name for field in fields(Connecting)]
+
+    @wraps(command)
+    def with_options(**given: Any) -> Any:
+        made = Connecting(**{name: given.pop(name) for name in names})
+        return command(connecting=made, **given)
+
+    for option in _OPTIONS:
+        with_options = option(with_options)
+    return with_options

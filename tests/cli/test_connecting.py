@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from avrpc import server_tls
+from avrpc.cli.connecting import Connecting, connecting
+from avrpc.cli.failures import Usage
+from tests.certificates import HOST, ca_pem, client_certificate, pem, server_certificate
+from tests.desk import DESK, desk_server, tick
+from tests.sockets import served
+
+
+@click.command()
+@click.option("--other")
+@connecting
+def command(**values: object) -> None:
+    click.echo(repr(values))
+
+
+def test_options_become_one_parameter() -> None:
+    words = ["--connect-timeout", "3", "--tls-ca", "a", "--tls-cert", "b", "--tls-key", "c"]
+    result = CliRunner().invoke(command, [*words, "--tls-name", "d"])
+    expected = {"connecting": Connecting(3.0, "a", "b", "c", "d"), "other": None}
+    assert result.output.strip() == repr(expected)
+    result = CliRunner().invoke(command, ["--other", "x"])
+    assert result.output.strip() == repr({"connecting": Connecting(), "other": "x"})
+    assert CliRunner().invoke(command, ["--connect-timeout", "0"]).exit_code == 2
+
+
+async def test_options_of_tls_are_those_of_the_connection(tmp_path: Path) -> None:
+    server, client = server_certificate("wrong name"), client_certificate()
+    ca = ca_pem(tmp_path)
+    tls = server_tls(pem(tmp_path, server, "server.pem"), client_ca=ca)
+    client.cert_chain_pems[0].write_to_path(str(tmp_path / "certificate"))
+    client.private_key_pem.write_to_path(str(tmp_path / "key"))
+    how = Connecting(
+        tls_ca=str(ca),
+        tls_cert=str(tmp_path / "certificate"),
+        tls_key=str(tmp_path / "key"),
+        tls_name="quotes.example.org",
+    )
+    async with served(desk_server(), f"tls://{HOST}:0", tls) as address:
+        async with how.to(address, "test.Desk") as desk:
+            assert await desk.last("EURUSD") == tick()
+        async with how.to(address) as found:
+            assert found.protocol.text == DESK.text
+
+
+async def test_without_options_the_systems_cas_are_trusted(tmp_path: Path) -> None:
+    tls = server_tls(pem(tmp_path, server_certificate()))
+    async with served(desk_server(), f"tls://{HOST}:0", tls) as address:
+        for how in (Connecting(), Connecting(tls_name="localhost")):
+            with pytest.raises(Exception, match="by no CA that is trusted here"):
+                async with how.to(address):
+                    pass
+
+
+@pytest.mark.parametrize(
+    ("how", "address", "problem"),
+    [
+        (Connecting(tls_ca="x"), "tcp://a:1", "--tls-ca: is for a tls:// address, got tcp://a:1"),
+        (Connecting(tls_name="x"), "unix:///a", "--tls-name: is for a tls:// address"),
+        (Connecting(tls_ca="nothing.pem"), "tls://a:1", "nothing.pem: No such file"),
+        (Connecting(tls_key="x"), "tls://a:1", "a key without its certificate"),
+        (Connecting(tls_name=""), "tls://a:1", "won't do for a client of ''"),
+    ],
+)
+def test_options_that_do_not_fit_are_told(how: Connecting, address: str, problem: str) -> None:
+    with pytest.raises(Usage, match=problem):
+        how.to(address)
