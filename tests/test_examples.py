@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import self_signed
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 
@@ -53,6 +55,11 @@ SAID = {
         "server: measuring cpu in a thread",
         "client: meanwhile .* bytes of memory",
         "client: the thread says .* %",
+    ],
+    "tls.py": [
+        r"server: nobody asks, by TLSv1\.3",
+        r"client: 6 devices at tls://127\.0\.0\.1:\d+",
+        "without a certificate: no-certificate",
     ],
     "two_protocols.py": [
         rf"this file has {(EXAMPLES / 'two_protocols.py').stat().st_size} bytes,",
@@ -98,7 +105,7 @@ def run(folder: Path, name: str, *arguments: str) -> str:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    if name not in ("auth.py", "errors.py"):  # whose servers log what their clients are not told
+    if name not in ("auth.py", "errors.py", "tls.py"):  # whose servers log what went wrong
         assert done.stderr == ""
     return done.stdout
 
@@ -133,7 +140,11 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 @pytest.mark.parametrize("name", SAID)
 def test_example_says_what_it_is_there_to_say(name: str, tmp_path: Path) -> None:
-    assert_says(run(tmp_path, name), SAID[name])
+    arguments = []
+    if name == "tls.py":
+        (tmp_path / "me.pem").write_bytes(self_signed())
+        arguments.append("me.pem")
+    assert_says(run(tmp_path, name, *arguments), SAID[name])
 
 
 def test_vitals_client_makes_its_calls_at_the_vitals_server(tmp_path: Path) -> None:
