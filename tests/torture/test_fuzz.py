@@ -43,6 +43,7 @@ def children(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
             (fuzz.WORK / "core" / "found" / "crash-1").write_bytes(b"x")
         return Child(said)
 
+    monkeypatch.setattr(fuzz, "find_spec", lambda _: True)  # as if atheris were there
     monkeypatch.setattr(fuzz, "_start", start)
     monkeypatch.setattr(fuzz, "WORK", tmp_path)
     monkeypatch.setattr(fuzz, "ROOT", tmp_path)
