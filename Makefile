@@ -6,13 +6,14 @@ ARGS ?=
 PY = .venv/bin/python
 SETUP = @"$(PYTHON)" tools/setup_venv.py
 
-.PHONY: help demo test torture bench clean
+.PHONY: help demo test torture mutants bench clean
 
 help:
 	@echo "make demo     watch this machine through avrpc, for a few seconds"
 	@echo "make test     lint, types, then all tests   (ARGS=... goes to pytest)"
 	@echo "make torture  hostile bytes, interfaces, values and peers, for up to an hour; every figure"
 	@echo "              goes to build/torture.json; make torture-fuzz and so on for a part alone"
+	@echo "make mutants  thirty defects, one at a time: do the tests of their modules notice them?"
 	@echo "make bench    avrpc beside grpc.aio; every figure goes to build/bench.json"
 	@echo "make clean    remove .venv and everything else that was made here"
 	@echo "With another Python: make test PYTHON=python3.13"
@@ -37,6 +38,10 @@ torture:
 torture-%:
 	$(SETUP) torture
 	@$(PY) -m tests.torture $* $(ARGS)
+
+mutants:
+	$(SETUP) test
+	@$(PY) -m tests.mutants $(ARGS)
 
 bench:
 	$(SETUP) bench

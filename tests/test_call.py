@@ -152,6 +152,24 @@ async def test_credit_comes_back_as_the_application_takes_items() -> None:
         )
 
 
+async def test_what_was_taken_is_given_back_once() -> None:
+    data = encode_bytes(bytes(10_000))
+    async with open_raw_server() as (client, server), client.pull(100) as blobs:
+        await server.receive()
+        given, taken, credit = 0, 0, WINDOW
+        for _ in range(60):  # more than two windows
+            assert credit > 0
+            await server.send(frame(Kind.ITEMS, 1, count(1), data))
+            credit -= len(data)
+            await blobs.receive()
+            taken += len(data)
+            if taken - given >= WINDOW // 2:
+                kind, _, body = await server.receive()
+                assert (kind, body[1:]) == (Kind.CREDIT, encode_long(taken - given))
+                credit += taken - given
+                given = taken
+
+
 async def test_frame_counts_as_taken_when_its_last_item_is(autojump_clock: MockClock) -> None:
     """So half a frame's worth is never given back twice, or too early."""
     async with open_raw_server() as (client, server), client.pull(100) as blobs:

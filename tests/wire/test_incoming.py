@@ -546,6 +546,20 @@ def test_value_too_large_in_one_frame_is_told_instead_of_it(
         assert end.receive_data(fitting) == [ItemsReceived(1, 1, bytes(MAX_VALUE_BYTES))]
 
 
+def test_goaway_ends_the_calls_above_its_last_and_lets_the_others_go_on() -> None:
+    client = native(Role.CLIENT)
+    for number in (UNARY, BOTH, BOTH):
+        client.outgoing.call(number, b"p")
+    half_item = frame(Kind.ITEMS, 3, count(1), PIECE, flags=MORE)
+    client.receive_data(half_item)
+    events = client.receive_data(frame(Kind.GOAWAY, 1, 37, "bye"))
+    assert events == [GoawayReceived(1, 37, "bye", (2, 3))]
+    assert [client.is_open(call_id) for call_id in (1, 2, 3)] == [True, False, False]
+    assert (client._calls.streamed, client._calls.assembling) == (0, 0)
+    assert client.receive_data(frame(Kind.RESULT, 1, b"r")) == [ResultReceived(1, None, b"r")]
+    assert "call 2, which is not open" in violation(client.receive_data(frame(Kind.RESULT, 2))).text
+
+
 def test_call_after_the_clients_goaway_is_a_violation() -> None:
     server = native(Role.SERVER)
     server.receive_data(frame(Kind.CALL, 1, UNARY))
