@@ -446,6 +446,7 @@ class Session:
             return
         self._over = True
         self.ended = error
+        self.connection.close()  # gives back what half values took of the server's room
         self._take_no_more(error)
         calls = list(self.calls.values())
         self.calls.clear()

@@ -580,6 +580,27 @@ async def test_value_for_which_a_server_has_no_room_is_refused_by_the_name_of_th
         assert at_rest(server) == []
 
 
+@pytest.mark.parametrize("how", ["hangs up", "breaks a rule", "is cut off"])
+async def test_connection_that_ends_gives_back_the_room_of_its_half_values(
+    how: str, autojump_clock: MockClock
+) -> None:
+    server = desk_server()
+    link = Link()
+    async with open_raw_client(server, link=link) as client:
+        await client.send(frame(Kind.CALL, 1, NUMBERS["load"], bytes(20_000), flags=MORE))
+        await wait_all_tasks_blocked()
+        assert server._budget.available == server._budget.max_bytes - 20_000
+        if how == "breaks a rule":
+            await client.send(frame(12))
+        elif how == "is cut off":
+            link.cut()
+        else:
+            await client.stream.aclose()
+        with trio.fail_after(5):
+            await server._wait_gone()
+        assert server._budget.available == server._budget.max_bytes
+
+
 # Many calls.
 
 
