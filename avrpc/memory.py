@@ -14,8 +14,8 @@ class TextCache:
 
     Args:
         max_protocols: 256, a rolling fleet's versions many times over.
-        max_bytes: 1 MiB of texts: parsed, one takes 12 times its size, and up to 70 times if its
-            author means harm.
+        max_bytes: 1 MiB of texts: parsed, one takes 4 to 12 times its size, whatever its author
+            means by it.
     """
 
     def __init__(self, max_protocols: int = 256, max_bytes: int = 1024 * 1024) -> None:
@@ -64,8 +64,8 @@ class NegotiationCache:
 
     Args:
         max_pairs: 256, with the codecs that were compiled for them.
-        max_bytes: 512 KiB, of both texts of every pair: what is known of a pair takes 25 times its
-            texts, and up to 60 times if an author means harm. The last pair is always kept.
+        max_bytes: 512 KiB, of both texts of every pair: what is known of a pair takes up to 10
+            times its texts, 25 times with all codecs. The last pair is always kept.
     """
 
     def __init__(self, max_pairs: int = 256, max_bytes: int = 512 * 1024) -> None:

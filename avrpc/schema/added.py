@@ -15,14 +15,14 @@ from uuid import UUID
 from .gate import nodes_of, tag_nodes
 from .matching import match_fields
 from .resolve import ResolvingPlan
-from .types import NAMED, Branch, Fixed, Primitive, Record, Type, Union
+from .types import NAMED, Branch, Field, Fixed, Primitive, Record, Type, Union
 
 
 class Added:
-    """Counts what the values of a writer's type become more when they are read.
+    """Counts what the values of a writer's types become more when they are read.
 
     Args:
-        plan: For the two types.
+        plan: For these types.
 
     Attributes:
         readers: The types that each record of the writer's is read as.
@@ -31,6 +31,7 @@ class Added:
     def __init__(self, plan: ResolvingPlan) -> None:
         self._plan = plan
         self._own: dict[tuple[Type, Type], int] = {}
+        self._defaults: dict[Field, int] = {}
         self.readers: dict[Record, list[Type]] = {}
         for writer, reader in plan.parts:
             if isinstance(writer, Record) and plan.needs(writer, reader):
@@ -70,10 +71,15 @@ class Added:
                 return self.tag(writer, reader, target) + self.of(writer, target)
             case Record(), Record():
                 matched = match_fields(writer, reader)
-                return sum(count(field.make_default()) for field, source in matched if not source)
+                return sum([self._default(field) for field, source in matched if not source])
             case (Primitive() | Fixed(), Primitive() | Fixed()):
                 return max(0, nodes_of(reader) - nodes_of(writer))
         return 0
+
+    def _default(self, field: Field) -> int:
+        if field not in self._defaults:
+            self._defaults[field] = count(field.make_default())
+        return self._defaults[field]
 
     def tag(self, writer: Type, reader: Type | None, target: Type | None) -> int:
         """Count what naming the branch of a reader's union adds."""

@@ -26,15 +26,15 @@ import fastavro
 
 from avrpc.errors import InvalidValue
 
-from .added import Added
 from .arrive import Convert, compile_arriving
 from .compat import Comparison, Verdict
 from .encode import Encode, compile_encoder
-from .fast import fast_schema
+from .fast import FastSchemas
 from .fit import At, fit, quote
 from .gate import weigh
 from .plan import Plan
-from .resolve import ResolvingPlan, compile_resolving, find_problem
+from .resolution import Resolution
+from .resolve import ResolvingPlan, find_problem
 from .scan import Reading, compile_portion, compile_scan
 from .types import Array, Record, Type, is_recursive
 from .varint import Data, write_long
@@ -69,18 +69,21 @@ class Codec:
         """Takes bytes that hold exactly one value, gives the value. Raises `InvalidValue`."""
         return _decoder(self._what)
 
-    def reading(self, writer: Type, at: At, comparison: Comparison) -> Codec:
+    def reading(
+        self, writer: Type, at: At, comparison: Comparison, shared: Resolution | None = None
+    ) -> Codec:
         """The same codec, but for decoding what another version wrote.
 
         Args:
             writer: That version's type, which fits at least partially.
             at: Where its values are, for errors.
             comparison: Knows how the two fit.
+            shared: Made for these two types among others, whose codecs it is shared with.
         """
         if comparison.verdict(writer, self.type) is Verdict.SAME:
             return self
         made = Codec(self.type, self._at, self._parameters)
-        made._what = _Read(writer, self.type, at, comparison)
+        made._what = _reading(writer, self.type, at, comparison, shared)
         return made
 
 
@@ -120,12 +123,14 @@ class ItemsCodec:
         """
         return _portion(self._what)
 
-    def reading(self, writer: Type, at: At, comparison: Comparison) -> ItemsCodec:
+    def reading(
+        self, writer: Type, at: At, comparison: Comparison, shared: Resolution | None = None
+    ) -> ItemsCodec:
         """As `Codec.reading`, for the items of a stream."""
         if comparison.verdict(writer, self.type) is Verdict.SAME:
             return self
         made = ItemsCodec(self.type, self._at)
-        made._what = _Read(writer, self.type, at, comparison)
+        made._what = _reading(writer, self.type, at, comparison, shared)
         return made
 
 
@@ -134,46 +139,45 @@ class _Read:
     """What is read: the writer's type, as what, and where, for errors.
 
     Attributes:
-        comparison: Knows how the two fit; None where they are the same.
+        resolution: For the two types; None where they are the same.
     """
 
     writer: Type
     reader: Type
     at: At
-    comparison: Comparison | None = None
+    resolution: Resolution | None = None
 
-    @cached_property
-    def resolving(self) -> ResolvingPlan | None:
-        """How values are read that another version wrote."""
-        if self.comparison is None:
-            return None
-        return ResolvingPlan(self.writer, self.reader, self.comparison)
+    def compile(self, *, many: bool = False) -> tuple[dict[str, Any], bool, Convert | None]:
+        """Make a schema for fastavro, and what changes its datums (a list of `many`).
 
-    def plan(self, *, many: bool = False) -> tuple[Plan, Convert | None]:
-        """What fastavro is to be told, and what changes its datums (a list of `many`)."""
-        if self.resolving is None:
-            of = Array(self.writer) if many else self.writer
+        Tells also whether the schema is a wrapper.
+        """
+        of = Array(self.writer) if many else self.writer
+        if self.resolution is None:
             plan = Plan(of)
-            return plan, compile_arriving(of, plan)
-        resolving = self.resolving
-        return resolving, compile_resolving(self.writer, self.reader, resolving, many=many)
+            return *FastSchemas(plan).schema(of), compile_arriving(of, plan)
+        function = self.resolution.functions.function(self.writer, self.reader, many=many)
+        return *self.resolution.schemas.schema(of), function
 
     @cached_property
-    def added(self) -> Added | None:
-        """What reading adds to the values; None where that is nothing."""
-        added = Added(self.resolving) if self.resolving is not None else None
-        return added if added is not None and added.most else None
+    def reading(self) -> Reading | None:
+        """What a scan has to count besides what came; None where nothing is added to that."""
+        if self.resolution is None or not self.resolution.added.most:
+            return None
+        return Reading(self.reader, self.resolution.added)
 
     def safe_bytes(self, *, many: bool = False) -> int:
         """How long a value may be that fastavro gets with no look at it before."""
         if is_recursive(self.writer):
             return -1
         of = Array(self.writer) if many else self.writer
-        return weigh(of, self.added.most if self.added else {}).safe_bytes
+        return weigh(of, self.reading.added.most if self.reading else {}).safe_bytes
 
-    def reading(self) -> Reading | None:
-        """What a scan has to count besides what came."""
-        return Reading(self.reader, self.added) if self.added else None
+
+def _reading(
+    writer: Type, reader: Type, at: At, comparison: Comparison, shared: Resolution | None
+) -> _Read:
+    return _Read(writer, reader, at, shared or Resolution([(writer, reader)], comparison))
 
 
 def _encoder(of: Type, at: At, parameters: Record | None = None) -> Encode:
@@ -194,8 +198,7 @@ def _encoder(of: Type, at: At, parameters: Record | None = None) -> Encode:
 
 
 def _decoder(what: _Read) -> Callable[[Data], Any]:
-    plan, arriving = what.plan()
-    schema, wrapped = fast_schema(what.writer, plan)
+    schema, wrapped, arriving = what.compile()
     read, new = _read, BytesIO
     scan = _scanner(what)
     explain = _explainer(what, scan)
@@ -248,8 +251,7 @@ def _decoder(what: _Read) -> Callable[[Data], Any]:
 
 def _items_decoder(what: _Read) -> Callable[[Data, int], list[Any]]:
     """Decode the items of a frame as one array, of one block: 1.05 us an item instead of 1.55."""
-    plan, arriving = what.plan(many=True)
-    schema, _ = fast_schema(Array(what.writer), plan)
+    schema, _, arriving = what.compile(many=True)
     read, new, join, counts = _read, BytesIO, b"".join, _COUNTS
     scan = _scanner(what)
     explain = _explainer(what, scan)
@@ -292,7 +294,7 @@ def prefix_decoder(of: Record, at: At) -> Callable[[Data, int], tuple[Any, int]]
 
 
 def _portion(what: _Read) -> Callable[[Data, int], tuple[int, int]]:
-    reading = what.reading()
+    reading = what.reading
     if reading is None:
         return lambda data, count: (len(data), count)
     safe_bytes = what.safe_bytes(many=True)
@@ -314,7 +316,7 @@ def _scanner(what: _Read) -> Callable[[bytes, int], int]:
 
     def scan(data: bytes, count: int) -> int:
         if not made:
-            made.append(compile_scan(what.writer, what.at, what.reading()))
+            made.append(compile_scan(what.writer, what.at, what.reading))
         return made[0](data, count)
 
     return scan
@@ -330,8 +332,8 @@ def _explainer(
         try:
             scan(bytes(data), count)
             if not made:  # once: comparing is dear, and whoever sends rubbish sends more of it
-                plan = what.resolving or ResolvingPlan(writer, reader, Comparison())
-                made.append((plan, *fast_schema(writer, plan)))
+                resolution = what.resolution or Resolution([(writer, reader)], Comparison())
+                made.append((resolution.plan, *resolution.schemas.schema(writer)))
             plan, schema, wrapped = made[0]
             source = BytesIO(data)
             for _ in range(count):

@@ -14,6 +14,7 @@ from .codec import Codec
 from .compat import Comparison, Verdict
 from .fit import At, fit, quote
 from .parse import namespace_of, suggest
+from .resolution import Resolution
 from .types import Primitive, Record, short
 from .varint import Data, read_long, write_long
 
@@ -131,6 +132,7 @@ class ErrorCodec:
         writer: Sequence[Record],
         matching: Sequence[Record | None],
         comparison: Comparison,
+        shared: Resolution | None = None,
     ) -> ErrorCodec:
         """The same codec, but for decoding the errors of another version.
 
@@ -138,21 +140,28 @@ class ErrorCodec:
             writer: That version's errors.
             matching: For each, which of ours it is; None for one that we do not declare.
             comparison: Knows how they fit.
+            shared: As for `Codec.reading`.
         """
         made = copy(self)
         made._readers = [  # noqa: SLF001 - our own
-            self._reader(theirs, mine, comparison)
+            self._reader(theirs, mine, comparison, shared)
             for theirs, mine in zip(writer, matching, strict=True)
         ]
         return made
 
-    def _reader(self, theirs: Record, mine: Record | None, comparison: Comparison) -> _Reader:
+    def _reader(
+        self,
+        theirs: Record,
+        mine: Record | None,
+        comparison: Comparison,
+        shared: Resolution | None,
+    ) -> _Reader:
         at = At(f"{self._message}() error", short(theirs.name))
         if mine is None or comparison.verdict(theirs, mine) >= Verdict.INCOMPATIBLE:
             return _undeclared(theirs.name, Codec(theirs, at))
         names = [one.full_name for one in self.classes]
         own = self.classes[names.index(mine.name)]
-        return _reader(own, Codec(mine, at).reading(theirs, at, comparison))
+        return _reader(own, Codec(mine, at).reading(theirs, at, comparison, shared))
 
     def decode(self, data: Data) -> RemoteError:
         """Decode an error: one of the declared classes, or for a text a plain `RemoteError`.

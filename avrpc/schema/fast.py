@@ -19,23 +19,6 @@ from .plan import Plan, fast_name
 from .types import Array, Enum, Fixed, Map, Record, Type, Union
 
 
-def fast_schema(root: Type, plan: Plan) -> tuple[dict[str, Any], bool]:
-    """Make the schema to give to `schemaless_reader`.
-
-    Returns:
-        The schema, always a record (anything else fastavro parses again in every call), and
-        whether it is a wrapper, with the value in its field "v".
-    """
-    maker = _Maker(plan)
-    made = maker.make(root)
-    wrapped = not isinstance(root, Record)
-    if wrapped:
-        made = _wrapper("w.root", made)
-    maker.fill_records()
-    # The dict is not shared: as the top it carries keys that it must not have elsewhere.
-    return {**made, "__fastavro_parsed": True, "__named_schemas": {}}, wrapped
-
-
 def _wrapper(name: str, schema: Any) -> dict[str, Any]:
     return {"type": "record", "name": name, "fields": [{"name": "v", "type": schema}]}
 
@@ -52,11 +35,28 @@ class _Branches(dict[Any, Any]):
         return iter(self._branches)
 
 
-class _Maker:
+class FastSchemas:
+    """Schemas for types that one plan is for. What several of them hold is made once."""
+
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._made: dict[Type, Any] = {}
         self._empty: list[Record] = []
+
+    def schema(self, root: Type) -> tuple[dict[str, Any], bool]:
+        """Make the schema to give to `schemaless_reader`.
+
+        Returns:
+            The schema, always a record (anything else fastavro parses again in every call), and
+            whether it is a wrapper, with the value in its field "v".
+        """
+        made = self.make(root)
+        wrapped = not isinstance(root, Record)
+        if wrapped:
+            made = _wrapper("w.root", made)
+        self.fill_records()
+        # The dict is not shared: as the top it carries keys that it must not have elsewhere.
+        return {**made, "__fastavro_parsed": True, "__named_schemas": {}}, wrapped
 
     def make(self, of: Type) -> Any:
         if of not in self._made:

@@ -14,13 +14,11 @@ from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
-from .codec import Codec, ItemsCodec
-from .compat import Change, Comparison, Verdict, match_fields, same_name, steps_for
-from .declared import ErrorCodec
-from .fit import At
+from .agreed import AgreedMessage, AgreedVersions, matching_error
+from .compat import Change, Comparison, Verdict, match_fields, steps_for
 from .messages import Kind, Signature
-from .protocol import Message, Protocol, item_place
-from .types import Array, Record, Type
+from .protocol import Message, Protocol
+from .types import Type
 
 MAX_CHANGES = 200  # told of one pair of types; who wants to know more looks at the texts
 
@@ -155,6 +153,9 @@ class Negotiation(Mapping[str, MessageFit]):
             for name, message in client.messages.items()
         }
 
+        wires = {name: fit.wire for name, fit in self._fits.items() if fit.callable}
+        self._agreed_versions = AgreedVersions(client, server, wires, self.comparison)
+
     def __getitem__(self, name: str) -> MessageFit:
         return self._fits[name]
 
@@ -187,7 +188,7 @@ class Negotiation(Mapping[str, MessageFit]):
         key = name, at_client
         if key not in self._agreed_messages:
             self._agreed_messages[key] = AgreedMessage(
-                message, peer.messages[name], fit, self.comparison, at_client=at_client
+                message, peer.messages[name], self._agreed_versions, at_client=at_client
             )
         return self._agreed_messages[key]
 
@@ -232,7 +233,7 @@ class Negotiation(Mapping[str, MessageFit]):
     def _errors(self, client: Signature, server: Signature) -> Fit:
         fit = _SAME
         for error in server.errors:
-            mine = _matching_error(error, client.errors)
+            mine = matching_error(error, client.errors)
             path = f"{client.name}() error"
             if mine is None:
                 text = f"{error.name} is not declared at the client, and arrives as a RemoteError"
@@ -255,11 +256,6 @@ def _wire_kind(client: Kind, server: Kind) -> Kind:
     return Kind.ONE_WAY if client is Kind.ONE_WAY else Kind.UNARY
 
 
-def _matching_error(error: Record, among: tuple[Record, ...]) -> Record | None:
-    exact = [one for one in among if one.name == error.name]
-    return next(iter(exact or [one for one in among if same_name(error, one)]), None)
-
-
 def _same_errors(message: Message, other: Message) -> bool:
     """Whether their errors have the same numbers; which are the same may stand in any order."""
     names = [[error.name for error in one.error_types] for one in (message, other)]
@@ -278,90 +274,3 @@ def _whole(path: str, at_client: bool) -> Fit:
 
 def _add(fit: Fit, other: Fit) -> Fit:
     return Fit(max(fit.verdict, other.verdict), fit._told + other._told)  # noqa: SLF001 - our own
-
-
-class AgreedMessage(Message):
-    """A message of one end, with codecs that read what the other end's version writes.
-
-    What the end writes, it writes as its own version says.
-
-    Args:
-        own: This end's version.
-        peer: The other end's.
-        fit: How the two fit; callable.
-        comparison: Knows how their types fit.
-        at_client: Whether this end is the client.
-    """
-
-    def __init__(
-        self,
-        own: Message,
-        peer: Message,
-        fit: MessageFit,
-        comparison: Comparison,
-        *,
-        at_client: bool,
-    ) -> None:
-        vars(self).update({key: value for key, value in vars(own).items() if key not in _CODECS})
-        self.wire = fit.wire
-        self._own = own
-        self._peer = peer
-        self._comparison = comparison
-        self._at_client = at_client
-
-    @cached_property
-    def request(self) -> Codec:
-        """Parameters by name: without the streamed one to be written, nor read if it streams."""
-        if self._at_client:
-            return self._own.request
-        mine, theirs = self.request_type.fields, self._peer.request_type.fields
-        if self.wire.streams_request:
-            mine, theirs = mine[:-1], theirs[:-1]
-        record = Record(self.name, fields=mine)
-        at = At(self.name)
-        codec = Codec(record, at, parameters=record)
-        return codec.reading(Record(self.name, fields=theirs), at, self._comparison)
-
-    @cached_property
-    def response(self) -> Codec | None:
-        """The response; an array where only this end streams it, None where both do."""
-        if self.wire.streams_response:
-            return None
-        at = At(f"{self.name}()")
-        codec = Codec(self.response_type, at)
-        if not self._at_client:
-            return codec
-        return codec.reading(self._peer.response_type, at, self._comparison)
-
-    @cached_property
-    def request_items(self) -> ItemsCodec | None:
-        """Items of the streamed parameter; None where this end has none."""
-        own, theirs = self._own.request_items, self._peer.request_type
-        if own is None or self._at_client or not self.wire.streams_request:
-            return own
-        place = f"{self.name}.{self.streamed_parameter}"
-        return self._reading(own, theirs.fields[-1].type, place)
-
-    @cached_property
-    def response_items(self) -> ItemsCodec | None:
-        """Items of the streamed response; None where this end does not stream it."""
-        own = self._own.response_items
-        if own is None or not self._at_client or not self.wire.streams_response:
-            return own
-        return self._reading(own, self._peer.response_type, f"{self.name}()")
-
-    def _reading(self, own: ItemsCodec, array: Type, place: str) -> ItemsCodec:
-        assert isinstance(array, Array)
-        return own.reading(array.items, item_place(own.type, place), self._comparison)
-
-    @cached_property
-    def error(self) -> ErrorCodec:
-        """The declared errors."""
-        if not self._at_client:
-            return self._own.error
-        theirs = self._peer.error_types
-        mine = [_matching_error(one, self.error_types) for one in theirs]
-        return self._own.error.reading(theirs, mine, self._comparison)
-
-
-_CODECS = frozenset({"request", "response", "request_items", "response_items", "error"})

@@ -13,6 +13,7 @@ over the datum once more when the function has failed.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 from .arrive import Convert
@@ -27,21 +28,20 @@ _FLOAT = struct.Struct("<f")
 
 
 class ResolvingPlan(Plan):
-    """How datums of a writer's type differ from values of a reader's.
+    """How datums of writer's types differ from values of a reader's.
 
     Args:
-        writer: What was written.
-        reader: What is wanted. The two fit, at least partially.
+        pairs: What was written, and what is wanted. The two fit, at least partially.
         comparison: Knows how they fit.
     """
 
-    def __init__(self, writer: Type, reader: Type, comparison: Comparison) -> None:
+    def __init__(self, pairs: Iterable[Pair], comparison: Comparison) -> None:
         self.parts: dict[Pair, tuple[Pair, ...]] = {}
         self._needs: set[Pair] = set()
         self._changed: set[Type] = set()
-        users: dict[Pair, list[Pair]] = {(writer, reader): []}
+        users: dict[Pair, list[Pair]] = {pair: [] for pair in pairs}
         of_union: dict[Type, list[Pair]] = {}
-        left = [(writer, reader)]
+        left = list(users)
         while left:
             pair = left.pop()
             if isinstance(pair[0], Union):
@@ -166,25 +166,14 @@ def _unknown(branch: Type) -> str:
     return f"a value of {branch}, which this end's version does not take here"
 
 
-def compile_resolving(
-    writer: Type, reader: Type, plan: ResolvingPlan, *, many: bool = False
-) -> Convert | None:
-    """Make the function from a datum of the writer's to a value of the reader's.
+class ResolvingFunctions:
+    """Functions from datums of writer's types to values of a reader's, made as they are needed.
 
-    None where they are the same. It raises ValueError or OverflowError for a datum that is no value
-    of the reader's. Dicts that fastavro made are changed in place.
+    They are source in the making, as in `arrive`. What several of them need is made once.
 
     Args:
-        writer: What was written.
-        reader: What is wanted.
-        plan: Made for the two.
-        many: Whether the function shall take and give lists of them.
+        plan: Made for all pairs of types that functions are asked for.
     """
-    return _Source(plan).function(writer, reader, many) if plan.needs(writer, reader) else None
-
-
-class _Source:
-    """Functions in the making, as in `arrive`, for pairs of types."""
 
     def __init__(self, plan: ResolvingPlan) -> None:
         self._plan = plan
@@ -192,9 +181,25 @@ class _Source:
         self._objects: dict[str, Any] = {"Branch": Branch}
         self._functions: dict[Pair, str] = {}
         self._pending: list[tuple[Pair, str]] = []
+        self._converters: dict[Pair, list[str]] = {}
+        self._defaults: dict[Field, str] = {}
+        self._constants: dict[tuple[Field, ...], str] = {}
         self._count = 0
 
-    def function(self, writer: Type, reader: Type, many: bool) -> Convert:
+    def function(self, writer: Type, reader: Type, *, many: bool = False) -> Convert | None:
+        """Make the function for two types; None where their values are the same.
+
+        It raises ValueError or OverflowError for a datum that is no value of the reader's. Dicts
+        that fastavro made are changed in place.
+
+        Args:
+            writer: What was written.
+            reader: What is wanted.
+            many: Whether the function shall take and give lists of them.
+        """
+        if not self._plan.needs(writer, reader):
+            return None
+        self._lines = []
         name = self._new("f")
         self._lines.append(f"def {name}(v):")
         if not many:
@@ -251,8 +256,12 @@ class _Source:
                 k, y = self._new("k"), self._new("y")
                 made = self._value(writer.values, reader.values, y)
                 return f"{{{k}: {made} for {k}, {y} in {x}.items()}}"
-        for convert in _conversions(writer, reader):
-            x = f"{self._new('c', convert)}({x})"
+        pair = writer, reader
+        if pair not in self._converters:
+            found = _conversions(writer, reader)
+            self._converters[pair] = [self._new("c", convert) for convert in found]
+        for convert in self._converters[pair]:
+            x = f"{convert}({x})"
         return x
 
     def _tagged(self, reader: Type, target: Type, made: str) -> str:
@@ -284,26 +293,45 @@ class _Source:
     def _record(self, writer: Record, reader: Record, x: str, give: str) -> list[str]:
         """Write lines that change the dict `x`, or make another, and then give it."""
         matched = match_fields(writer, reader)
+        added = [field for field, source in matched if source is None]
+        # Constants come at once: a line for each costs a stranger's text nothing, and us 10 us.
+        constants = [field for field in added if self._default(field).isidentifier()]
+        together = self._together(constants) if len(constants) > 2 else ""
         made = {}
         for field, source in matched:
-            if source is None:
-                made[field.name] = self._default(field)
-            else:
+            if source is not None:
                 made[field.name] = self._value(source.type, field.type, f"{x}[{source.name!r}]")
+            elif not together or not self._default(field).isidentifier():
+                made[field.name] = self._default(field)
         if any(source is not None and source.name != field.name for field, source in matched):
-            fields = ", ".join(f"{name!r}: {value}" for name, value in made.items())
-            return [f"{give} {{{fields}}}"]
-        lines = [f"del {x}[{field.name!r}]" for field in writer.fields if field.name not in made]
+            fields = [f"{name!r}: {value}" for name, value in made.items()]
+            fields += [f"**{together}"] if together else []
+            return [f"{give} {{{', '.join(fields)}}}"]
+        kept = {field.name for field, source in matched if source is not None}
+        lines = [f"del {x}[{field.name!r}]" for field in writer.fields if field.name not in kept]
+        lines += [f"{x}.update({together})"] if together else []
         for name, value in made.items():
             if value != f"{x}[{name!r}]":
                 lines.append(f"{x}[{name!r}] = {value}")
         return [*lines, f"{give} {x}"]
 
     def _default(self, field: Field) -> str:
-        value = field.make_default()
-        if type(value) in _CONSTANTS:
-            return self._new("d", value)
-        return f"{self._new('d', field.make_default)}()"
+        """Write an expression for a default: a name where it is the same object each time."""
+        if field not in self._defaults:
+            value = field.make_default()
+            if type(value) in _CONSTANTS:
+                self._defaults[field] = self._new("d", value)
+            else:
+                self._defaults[field] = f"{self._new('d', field.make_default)}()"
+        return self._defaults[field]
+
+    def _together(self, constants: list[Field]) -> str:
+        """Give the name of a dict of defaults."""
+        key = tuple(constants)
+        if key not in self._constants:
+            values = {field.name: field.make_default() for field in constants}
+            self._constants[key] = self._new("d", values)
+        return self._constants[key]
 
 
 def find_problem(writer: Type, reader: Type, datum: Any, at: At, plan: ResolvingPlan) -> None:

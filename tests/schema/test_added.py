@@ -40,7 +40,7 @@ ARRIVING = [
 
 def added(writer: Any, reader: Any) -> tuple[Added, Type, Type]:
     one, other = type_of(writer), type_of(reader)
-    return Added(ResolvingPlan(one, other, Comparison())), one, other
+    return Added(ResolvingPlan([(one, other)], Comparison())), one, other
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_no_more_arrives_than_a_scan_counts(row: Evolution) -> None:
         (Array(one), Array(other), b"\x04" + data * 2 + b"\0", [row.arrives] * 2),
     ):
         if of is not one:
-            found = Added(ResolvingPlan(of, reader, Comparison()))
+            found = Added(ResolvingPlan([(of, reader)], Comparison()))
         walk = _Walk()
         step, nodes = _compile(of, Reading(reader, found))
         walk.count(nodes)

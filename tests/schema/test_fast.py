@@ -7,7 +7,7 @@ from typing import Any
 import fastavro
 import pytest
 
-from avrpc.schema.fast import fast_schema
+from avrpc.schema.fast import FastSchemas
 from avrpc.schema.plan import Plan
 from tests.schema.build import LIST, TICK, record_json, type_of
 
@@ -29,7 +29,7 @@ HINTS = {"__fastavro_parsed": True, "__named_schemas": {"t.x.All": "boom"}}
 
 def fast(json_of: Any) -> tuple[dict[str, Any], bool]:
     of = type_of(json_of)
-    return fast_schema(of, Plan(of))
+    return FastSchemas(Plan(of)).schema(of)
 
 
 def prefixed(schema: Any) -> Any:

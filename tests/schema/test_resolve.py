@@ -13,7 +13,7 @@ from avrpc.schema import Branch
 from avrpc.schema.codec import Codec, ItemsCodec
 from avrpc.schema.compat import Comparison, Verdict
 from avrpc.schema.fit import At, choose
-from avrpc.schema.resolve import ResolvingPlan, compile_resolving, find_problem
+from avrpc.schema.resolve import ResolvingFunctions, ResolvingPlan, find_problem
 from avrpc.schema.types import NAMED, Array, Enum, Fixed, Map, Record, Type, Union, short
 from avrpc.schema.varint import write_long
 from tests.schema.build import A_TICK, TICK, Sample, invalid, same, samples, type_of
@@ -45,6 +45,11 @@ def codecs(writer: Any, reader: Any) -> tuple[Codec, Codec]:
 def items_codecs(writer: Any, reader: Any) -> tuple[ItemsCodec, ItemsCodec]:
     one, other = type_of(writer), type_of(reader)
     return ItemsCodec(one, IT), ItemsCodec(other, IT).reading(one, IT, Comparison())
+
+
+def functions(*pair: Type) -> ResolvingFunctions:
+    writer, reader = pair
+    return ResolvingFunctions(ResolvingPlan([(writer, reader)], Comparison()))
 
 
 @each_arriving
@@ -152,7 +157,7 @@ def test_types_that_differ_without_a_trace_take_no_conversion() -> None:
         type_of(record(("a", "int"), ("b", "int"))),
         type_of(record(("b", "long"), ("a", "long"))),
     )
-    assert compile_resolving(writer, reader, ResolvingPlan(writer, reader, Comparison())) is None
+    assert functions(writer, reader).function(writer, reader) is None
 
 
 def test_items_of_what_is_no_record_are_converted_one_by_one() -> None:
@@ -163,7 +168,7 @@ def test_items_of_what_is_no_record_are_converted_one_by_one() -> None:
 
 def test_find_problem_passes_over_what_is_fine() -> None:
     writer, reader = type_of(array(enum("A B"))), type_of(array(enum("A")))
-    plan = ResolvingPlan(writer, reader, Comparison())
+    plan = ResolvingPlan([(writer, reader)], Comparison())
     find_problem(writer, reader, ["A", "A"], IT, plan)
     with pytest.raises(InvalidValue, match=r"it\[1\]: the symbol B is not in"):
         find_problem(writer, reader, ["A", "B"], IT, plan)

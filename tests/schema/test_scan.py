@@ -140,7 +140,7 @@ LARGE = record_json(("a", "int"), *((f"b{at}", "int", 0) for at in range(500)), 
 
 def reading(writer: Any, reader: Any) -> tuple[Type, Reading]:
     one, other = type_of(writer), type_of(reader)
-    return one, Reading(other, Added(ResolvingPlan(one, other, Comparison())))
+    return one, Reading(other, Added(ResolvingPlan([(one, other)], Comparison())))
 
 
 @pytest.mark.parametrize(
