@@ -144,12 +144,24 @@ PRIMITIVES: dict[str, tuple[Callable[[Any], bytes], Callable[[Reader], Any]]] = 
 }
 
 
+PYTHON_TYPES = {  # of the values of a union's branches; any other branch holds numbers
+    "null": type(None),
+    "boolean": bool,
+    "bytes": bytes,
+    "fixed": bytes,
+    "string": str,
+    "enum": str,
+    "array": list,
+    "map": dict,
+}
+
+
 def encode(schema: Any, value: Any) -> bytes:
     """Encode a value whose schema has gone through `link`."""
     if isinstance(schema, str):
         return PRIMITIVES[schema][0](value)
-    if isinstance(schema, list):  # null and one other type is all that this example needs
-        branch = schema.index("null") if value is None else int(schema[0] == "null")
+    if isinstance(schema, list):
+        branch = next(n for n, of in enumerate(schema) if fits(of, value))
         return long(branch) + encode(schema[branch], value)
     match schema["type"]:
         case "array":
@@ -163,6 +175,14 @@ def encode(schema: Any, value: Any) -> bytes:
         case _:
             return b"".join(encode(of, value[name]) for name, of in schema["fields"])
     return (long(len(value)) + block if value else b"") + b"\0"
+
+
+def fits(schema: Any, value: Any) -> bool:
+    """Tell whether a value may be of that branch of a union; as much as the examples need."""
+    kind = schema if isinstance(schema, str) else schema["type"]
+    if kind in {"record", "error"}:
+        return isinstance(value, dict) and set(value) == {name for name, _ in schema["fields"]}
+    return isinstance(value, PYTHON_TYPES.get(kind, (int, float)))
 
 
 def decode(schema: Any, r: Reader) -> Any:
@@ -247,6 +267,8 @@ class Protocol:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        if len(text.encode()) > 256 * 1024:
+            raise Malformed("a text of more than 256 KiB")
         md5 = hashlib.md5(text.encode(), usedforsecurity=False).digest()
         self.hashes = md5, hashlib.sha256(text.encode()).digest()
         try:
@@ -488,14 +510,14 @@ class Call:
         self.credit -= len(value)
         yield from self.peer.putting(ITEMS, self, struct.pack(">H", len(items)), value)
 
-    def taking(self) -> Steps:
+    def taking(self, most: int | None = None) -> Steps:
         """Give a list of the items that are here; wait for one; an empty list is the end."""
         yield lambda: self.inbox or self.done
         if self.failed and not self.inbox:
             raise self.failed
-        self.owed += sum(size for size, _ in self.inbox)
-        items = [item for _, item in self.inbox]
-        self.inbox.clear()
+        taken = [self.inbox.popleft() for _ in list(self.inbox)[:most]]
+        self.owed += sum(size for size, _ in taken)
+        items = [item for _, item in taken]
         if self.owed >= self.peer.mine["windowBytes"] // 2 and not self.done and not self.over:
             self.peer.put(CREDIT, long(self.owed), self)
             self.granted += self.owed
@@ -884,11 +906,11 @@ class Connection(Peer):
     def live(self, stop: socket.socket) -> None:
         """Serve until the client leaves, or until `stop` can be read and the calls have ended."""
         self.unfinished: set[int] = set()  # calls that ended before their CALL was complete
+        self.errors: list[Exception] = []  # what handlers failed with
         while not self.lost:
             also = [stop] if self.last_said is None else []
             if also and select.select(also, [], [], 0)[0]:
-                self.last_said = self.last_call
-                self.put_goaway(37, "this server closes")
+                self.drain()
             if (self.goaway or self.last_said is not None) and not self.calls and not self.out:
                 self.close("goodbye")
                 break
@@ -897,6 +919,11 @@ class Connection(Peer):
             )
             while sum(self.advance(call) for call in list(self.calls.values())):
                 pass
+
+    def drain(self) -> None:
+        """Take no more calls, and leave when those that are open have ended."""
+        self.last_said = self.last_call
+        self.put_goaway(37, "this server closes")
 
     def advance(self, call: Call) -> bool:
         """Let a handler go on, if what it waits for is there."""
@@ -910,6 +937,8 @@ class Connection(Peer):
     def receive_new(self, number: int, kind: int, flags: int, r: Reader) -> Call | None:
         if self.last_said is not None and number > self.last_said:
             return None  # GOAWAY said that it is not run
+        if kind == CALL and self.goaway and number > self.last_call:
+            raise Violation(1, "a call after the client's goodbye")
         if kind == CALL and number == self.last_call + 1:
             call = Call(self, pick(self.messages, r.long()))
             call.id = self.last_call = number
@@ -949,7 +978,7 @@ class Connection(Peer):
         try:
             try:
                 params = decode_whole(call.message.params, value)
-            except Malformed as error:
+            except (Malformed, RecursionError) as error:
                 raise Status(3, str(error)) from error
             if call.message.name not in self.handlers:
                 raise Status(12, f"no handler for {call.message.name}")
@@ -970,7 +999,12 @@ class Connection(Peer):
             self.forget(call)
         except Exception as error:  # noqa: BLE001 - whatever a handler does, its call has an outcome
             call.steps = None
-            self.fail(call, error if isinstance(error, Status) else Status(2, repr(error)))
+            self.fail(call, error if isinstance(error, Status) else Status(2, self.noted(error)))
+
+    def noted(self, error: Exception) -> str:
+        """Keep an error for whoever looks after the server; the caller learns its number."""
+        self.errors.append(error)
+        return f"error {len(self.errors)} of this connection"
 
     def fail(self, call: Call, error: Status) -> None:
         if call.half is not None and call.half_kind == CALL and error.code != 1:
@@ -982,6 +1016,8 @@ class Connection(Peer):
 
 class Server:
     """Serves on a port of 127.0.0.1."""
+
+    connection_type: type[Connection] = Connection
 
     def __init__(
         self,
@@ -1019,7 +1055,7 @@ class Server:
         except (Refused, Malformed, Lost, OSError):
             sock.close()
             return
-        connection = Connection(sock, agreement, self.limits)
+        connection = self.connection_type(sock, agreement, self.limits)
         connection.handlers = self.handlers
         self.connections.put(connection)
         connection.live(self.stopped)
