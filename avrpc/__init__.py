@@ -12,7 +12,7 @@
 
 A map of the package; imports only go down (tests/test_layering.py):
 
-    cli, demo, testing          what is built with all below
+    cli, demo, testing          what is built with all below;  conformance: cases for any peer
     client         server       connect, and Server;  server_connection: one of its connections
     client_message handlers     messages: what a client calls, what a service answers with
     client_call    server_call  one call, at either end;  client_stream: a streamed one

@@ -31,7 +31,7 @@ LAYERS = (
     ),
     ("avrpc",),
     ("testing",),
-    ("demo",),
+    ("demo", "conformance"),
     ("cli",),
 )
 

@@ -1,0 +1,135 @@
+"""What a case is given: connections to the server that is tried."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import trio
+
+from avrpc import Protocol
+from avrpc.conformance.channel import Channel
+from avrpc.conformance.greeting import Agreed, Greeting, Refused, shake_hands
+from avrpc.conformance.interface import Conformance
+from avrpc.conformance.line import Line
+from avrpc.conformance.raw import RawLine
+from avrpc.conformance.verdict import Failed, Skipped
+from avrpc.limits import limits_of_peer
+from avrpc.wire import GoawayCode
+
+Opener = Callable[[], Awaitable[trio.abc.Stream]]
+
+# How long a server that is to send nothing is listened to. Longer finds no more in one that
+# overruns its credit: it sends at once what it may not.
+QUIET = 0.05
+
+
+class Kit:
+    """Opens connections for one case, and looks after them.
+
+    Args:
+        opener: Makes a new connection to the server.
+        patience: How many seconds anything may take to come.
+        nursery: For the tasks that read.
+    """
+
+    def __init__(self, opener: Opener, patience: float, nursery: trio.Nursery) -> None:
+        self._opener = opener
+        self._patience = patience
+        self._nursery = nursery
+        self._channels: list[Channel] = []
+        self._lines: list[Line | RawLine] = []
+
+    async def dial(self) -> Channel:
+        """A connection on which nothing was said.
+
+        Raises:
+            Failed: The server can't be reached.
+        """
+        try:
+            with trio.fail_after(self._patience):
+                stream = await self._opener()
+        except (OSError, trio.TooSlowError) as error:
+            raise Failed("a connection", f"{type(error).__name__}: {error}") from None
+        channel = Channel(stream, self._patience)
+        self._channels.append(channel)
+        self._nursery.start_soon(channel.read)
+        return channel
+
+    async def connect(
+        self, protocol: Protocol = Conformance, limits: Mapping[str, int] | None = None
+    ) -> Line:
+        """A connection that has shaken hands; held to the rules at the end of the case, too.
+
+        Args:
+            protocol: The client's.
+            limits: What the client announces; the defaults for the rest.
+
+        Raises:
+            Skipped: The server takes no version but its own, and this is another one.
+        """
+        channel = await self.dial()
+        agreed = await self._shake(channel, protocol, limits)
+        line = Line(channel, agreed, limits_of_peer(dict(limits or {})))
+        self._lines.append(line)
+        return line
+
+    async def connect_raw(
+        self, protocol: Protocol = Conformance, limits: Mapping[str, int] | None = None
+    ) -> RawLine:
+        """A connection that has shaken hands, and on which every frame is made by hand.
+
+        Arguments and errors as for `connect`.
+        """
+        channel = await self.dial()
+        line = RawLine(channel, await self._shake(channel, protocol, limits))
+        self._lines.append(line)
+        return line
+
+    async def _shake(
+        self, channel: Channel, protocol: Protocol, limits: Mapping[str, int] | None
+    ) -> Agreed:
+        try:
+            return await shake_hands(channel, Greeting.of(protocol, limits), protocol)
+        except Refused as error:
+            if protocol is not Conformance and error.code == GoawayCode.INCOMPATIBLE_PROTOCOL:
+                raise Skipped("the server takes no text but its own") from None
+            raise Failed("BOTH, CLIENT or NONE", str(error)) from None
+
+    def key(self) -> str:
+        """A key that no case used before."""
+        return secrets.token_hex(8)
+
+    async def check(self) -> None:
+        """Fail unless every connection stands, or ended as it was to."""
+        for line in self._lines:
+            await line.check()
+
+    @property
+    def trace(self) -> list[str]:
+        """What travelled last, on all connections."""
+        many = len(self._channels) > 1
+        return [
+            f"{f'connection {number}, ' if many else ''}{text}"
+            for number, channel in enumerate(self._channels, 1)
+            for text in channel.trace
+        ]
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for channel in self._channels:
+            await channel.aclose()
+
+
+@asynccontextmanager
+async def open_kit(opener: Opener, patience: float) -> AsyncIterator[Kit]:
+    """A kit for one case; its connections are closed at the end of the block."""
+    async with trio.open_nursery() as nursery:
+        kit = Kit(opener, patience, nursery)
+        try:
+            yield kit
+        finally:
+            with trio.CancelScope(shield=True):
+                await kit.aclose()
+            nursery.cancel_scope.cancel()
