@@ -312,6 +312,11 @@ class Names:
             raise place.error("expected a union of at least one type, found none")
         check_count(json, MAX_BRANCHES, "branches in a union", place)
         known = self._scope(namespace)
+        if set(map(type, json)) == {str}:  # a name is never that of a union
+            branches = [found for one in json if (found := known.get(one)) is not None]
+            if len(set(branches)) == len(json):
+                made = known[tuple(json)] = self._shapes.union(tuple(branches))
+                return made
         branches = []
         seen: set[Type | str] = set()
         for index, one in enumerate(json):

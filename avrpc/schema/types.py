@@ -107,15 +107,14 @@ class Union:
     logical = None
 
     def __post_init__(self) -> None:
-        found: list[Record] = []
-        self.levels, named = 1, 0
-        for branch in self.branches:
-            named += isinstance(branch, NAMED)
-            if isinstance(branch, Record):
-                found.append(branch)
-            else:
-                found += branch.records
-                self.levels = max(self.levels, 1 + branch.levels)
+        found = [branch for branch in self.branches if isinstance(branch, Record)]
+        self.levels, named = 1, len(found)
+        if named < len(self.branches):
+            for branch in self.branches:
+                if not isinstance(branch, Record):
+                    named += isinstance(branch, NAMED)
+                    found += branch.records
+                    self.levels = max(self.levels, 1 + branch.levels)
         self.records, self.tagged = tuple(found), named > 1
 
     def __str__(self) -> str:
@@ -265,7 +264,7 @@ class Group(NamedTuple):
 
     records: list[Record]
     cyclic: bool
-    next: list[Record]
+    next: set[Record]
 
 
 def components(roots: Iterable[Record], next_to: Callable[[Record], list[Record]]) -> list[Group]:
@@ -298,10 +297,10 @@ def components(roots: Iterable[Record], next_to: Callable[[Record], list[Record]
                 if other not in order:
                     enter(other)
                     break
-                if other in is_open:
-                    low[record] = min(low[record], order[other])
             else:
                 work.pop()
+                back = [order[other] for other in reached[record] if other in is_open]
+                low[record] = min([low[record], *back])
                 if work:
                     low[work[-1][0]] = min(low[work[-1][0]], low[record])
                 if low[record] == order[record]:
@@ -309,7 +308,7 @@ def components(roots: Iterable[Record], next_to: Callable[[Record], list[Record]
                     while group[-1] is not record:
                         group.append(open_records.pop())
                     is_open.difference_update(group)
-                    out = [other for one in group for other in reached[one]]
+                    out = {other for one in group for other in reached[one]}
                     found.append(Group(group, len(group) > 1 or record in out, out))
     return found
 
@@ -340,11 +339,11 @@ def too_deep(groups: Iterable[Group]) -> Record | None:
     """
     deepest: dict[Record, int] = {}
     for group in groups:
-        types = (field.type for record in group.records for field in record.fields)
+        types = {field.type for record in group.records for field in record.fields}
         own = 1 + max(map(nesting, types), default=0)
         if group.cyclic:
             own *= MAX_RECURSION
-        own += max((deepest.get(held, 0) for held in group.next), default=0)
+        own += max([deepest.get(held, 0) for held in group.next], default=0)
         if own > MAX_DEPTH:
             return group.records[0]
         deepest.update(dict.fromkeys(group.records, own))
