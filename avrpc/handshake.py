@@ -41,8 +41,8 @@ from avrpc.schema.handshake_records import (
     REFUSAL,
     RecordCodec,
 )
+from avrpc.schema.names import NAME
 from avrpc.schema.negotiation import Negotiation
-from avrpc.schema.parse import NAME
 from avrpc.shown import MOST_IN_ERROR, shown
 from avrpc.wire import GoawayCode, MessageShape, WireLimits
 

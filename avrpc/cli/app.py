@@ -11,7 +11,7 @@ import click
 import avrpc
 from avrpc.cli.failures import Usage
 from avrpc.cli.running import INTERRUPTED
-from avrpc.schema.parse import suggest
+from avrpc.schema.names import suggest
 
 # Each is an attribute of the same name of a module of the same name; the order is that of --help.
 _COMMANDS = ("serve", "describe", "call", "check", "demo")

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from avrpc import Client, Message
 from avrpc.cli.connecting import Connecting
 from avrpc.cli.failures import Usage
-from avrpc.schema.parse import suggest
+from avrpc.schema.names import suggest
 from avrpc.schema.types import short
 
 

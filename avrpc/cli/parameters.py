@@ -9,7 +9,7 @@ from avrpc import InvalidValue, Message, SchemaError
 from avrpc.cli.failures import Usage
 from avrpc.cli.values import check, from_json
 from avrpc.schema.fit import At, quote
-from avrpc.schema.parse import suggest
+from avrpc.schema.names import suggest
 from avrpc.schema.strictjson import read_json
 from avrpc.schema.types import Type
 

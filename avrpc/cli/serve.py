@@ -23,7 +23,7 @@ from avrpc.address import is_tls
 from avrpc.cli import options
 from avrpc.cli.failures import NoConnection, Usage
 from avrpc.cli.output import give_up_stdout
-from avrpc.schema.parse import suggest
+from avrpc.schema.names import suggest
 
 # Where the frames of a trace-back stand that are not of the user's own code.
 _NOT_THEIRS = (

@@ -32,7 +32,7 @@ from uuid import UUID
 
 from avrpc import Branch, InvalidValue
 from avrpc.schema.fit import At, choose, fit, quote
-from avrpc.schema.parse import suggest
+from avrpc.schema.names import suggest
 from avrpc.schema.types import (
     NAMED,
     Array,

@@ -13,7 +13,7 @@ from avrpc.shown import MOST_IN_ERROR, shown
 from .codec import Codec
 from .compat import Comparison, Verdict
 from .fit import At, fit, quote
-from .parse import namespace_of, suggest
+from .names import namespace_of, suggest
 from .resolution import Resolution
 from .types import Primitive, Record, short
 from .varint import Data, read_long, write_long

@@ -25,7 +25,7 @@ from avrpc.errors import InvalidValue
 
 from .defaults import MAX_DOUBLE_INT, MAX_FLOAT, MAX_INT, MAX_LONG, MIN_INT, MIN_LONG
 from .logical import from_avro, to_avro
-from .parse import suggest
+from .names import suggest
 from .types import (
     MAX_RECURSION,
     NAMED,

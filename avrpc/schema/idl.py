@@ -16,7 +16,7 @@ from typing import Any
 
 from .idl_tokens import LinePlace, Spot, Text, Token
 from .idl_types import KINDS, OF_DEFINITION, Annotations, PartReader, Read, in_namespace, one_of
-from .parse import suggest
+from .names import suggest
 from .strictjson import Place, decode
 
 _IMPORTS = ("idl", "protocol", "schema")

@@ -13,7 +13,8 @@ from typing import Any
 
 from .idl import Document, Import
 from .idl_types import in_namespace
-from .parse import MAX_NESTING, Names, full_name, namespace_of
+from .names import full_name, namespace_of
+from .parse import MAX_NESTING, Names
 from .strictjson import Place
 from .types import NAMED_KINDS, PRIMITIVES
 

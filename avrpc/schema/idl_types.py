@@ -12,7 +12,8 @@ from typing import Any
 from avrpc.errors import SchemaError
 
 from .idl_tokens import NO_NUMBERS, Spot, Text, Token, doc_text
-from .parse import MAX_NESTING, suggest
+from .names import suggest
+from .parse import MAX_NESTING
 from .types import NAMED_KINDS, PRIMITIVES
 
 MAX_JSON_NESTING = 64  # nobody nests an annotation's value deeper

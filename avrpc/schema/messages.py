@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .gate import MAX_MESSAGES, check_count
-from .parse import Names, check_name, full_name, list_of, namespace_of, suggest, text_of
+from .names import check_name, full_name, namespace_of, suggest
+from .parse import Names, list_of, text_of
 from .strictjson import Place
 from .types import NAMED_KINDS, Array, Record, Type
 

@@ -22,7 +22,8 @@ from avrpc.errors import SchemaError
 
 from .idl_link import File, imported_first, with_messages
 from .messages import collect_protocol, read_protocol
-from .parse import Definition, Names, full_name, list_of, namespace_of
+from .names import full_name, namespace_of
+from .parse import Definition, Names, list_of
 from .registry import (
     Registry,
     already_defined,

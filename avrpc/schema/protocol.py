@@ -16,7 +16,8 @@ from .declared import ErrorCodec, Errors, error_class
 from .fit import At
 from .gate import MAX_TYPES, check_count, check_text
 from .messages import Signature, Signatures, collect_protocol, read_protocol
-from .parse import Names, namespace_of
+from .names import namespace_of
+from .parse import Names
 from .strictjson import Place, compact, read_json
 from .types import Array, Field, Named, Record, Type, short
 

@@ -13,7 +13,8 @@ from avrpc.errors import SchemaError
 from .idl import Import, read_idl
 from .idl_link import File, defined_first, imported_first, with_messages
 from .messages import collect_protocol, read_protocol
-from .parse import Names, full_name, suggest
+from .names import full_name, suggest
+from .parse import Names
 from .protocol import Protocol
 from .strictjson import Place, read_json
 from .text import self_contained

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .parse import Names, full_name, namespace_of
+from .names import full_name, namespace_of
+from .parse import Names
 from .strictjson import Place, compact
 from .types import NAMED_KINDS
 

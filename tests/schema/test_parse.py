@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from avrpc.errors import SchemaError
-from avrpc.schema.parse import Names, suggest
+from avrpc.schema.parse import Names
 from avrpc.schema.strictjson import Place
 from avrpc.schema.types import Array, Enum, Fixed, Map, Primitive, Record, Type, Union
 from tests.schema.build import LIST, TICK, record_json, refused, type_of
@@ -315,14 +315,3 @@ def test_a_map_may_hold_nothing() -> None:
     assert isinstance(made, Map)
     assert isinstance(made.values, Primitive)
     assert isinstance(type_of({"type": "array", "items": ["null"]}), Array)
-
-
-def test_suggestions_are_close_or_none() -> None:
-    assert suggest("prise", ["price", "size"]) == "; did you mean 'price'?"
-    assert suggest("PRICE", ["price", "size"]) == "; did you mean 'price'?"
-    assert suggest("unlike", ["price", "size"]) == ""
-    # Comparing with all takes long, so the first have to do.
-    other = "z" * 100
-    assert suggest("price", [*[other] * 10, "prise"]) == "; did you mean 'prise'?"
-    assert suggest("price", [*[other] * 1000, "prise"]) == ""
-    assert suggest("p" * 200_000, ["prise"]) == ""
