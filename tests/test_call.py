@@ -469,6 +469,15 @@ async def test_handler_may_close_its_side(autojump_clock: MockClock) -> None:
         assert await call.result() == 1
 
 
+async def test_what_comes_for_a_side_that_was_closed_takes_no_memory() -> None:
+    async with open_raw_server() as (client, server), client.pull(100) as blobs:
+        await server.receive()
+        blobs._items.close()
+        await server.send(frame(Kind.ITEMS, 1, count(1), encode_bytes(bytes(1000))))
+        await wait_all_tasks_blocked()
+        assert not blobs._items._frames
+
+
 async def test_sender_that_is_closed_sends_no_more() -> None:
     async with open_desk() as client, client.swap() as call:
         with assert_checkpoints():
@@ -500,3 +509,16 @@ async def test_item_that_does_not_fit_ends_the_call_of_a_handler_and_nothing_els
         assert note.lines == ["ended"]
         assert at_rest(server) == []
     assert not caplog.records
+
+
+async def test_item_that_does_not_fit_ends_the_call_of_a_client_which_cancels_it() -> None:
+    async with open_raw_server() as (client, server):
+        with pytest.raises(avrpc.InvalidValue):
+            async with client.pull(100) as blobs:
+                await server.receive()
+                await server.send(frame(Kind.ITEMS, 1, count(1), b"\x7f"))
+                with pytest.raises(avrpc.InvalidValue) as caught:
+                    await blobs.receive()
+                assert caught.value.maybe_executed
+                assert (await server.receive())[0] == Kind.CANCEL  # not only when the block is left
+                await blobs.receive()

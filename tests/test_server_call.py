@@ -455,6 +455,20 @@ async def test_cancel_of_a_call_whose_parameters_have_not_all_come_is_answered()
         assert at_rest(server) == []
 
 
+async def test_call_that_is_cancelled_before_its_handler_begins_has_not_run() -> None:
+    note = Note()
+
+    async def load(data: bytes) -> bytes:
+        note("ran")
+        return data
+
+    async with open_raw_client(desk_server(load=load)) as client:
+        await client.send(frame(Kind.CALL, 1, NUMBERS["load"], b"\x02x") + frame(Kind.CANCEL, 1))
+        kind, flags, body = await client.receive()
+        assert (kind, flags, body[1]) == (Kind.STATUS, 0, StatusCode.CANCELLED << 1)
+    assert note.lines == []
+
+
 async def test_handler_that_answers_though_it_was_cancelled_is_heard() -> None:
     async def last(symbol: str, depth: int) -> Any:
         try:

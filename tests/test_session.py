@@ -172,6 +172,7 @@ async def test_end_of_the_stream_between_frames_is_a_lost_connection() -> None:
     async with open_raw_server() as (client, server), trio.open_nursery() as nursery:
         nursery.start_soon(server.stream.send_eof)
         error = await lost(client)
+        assert error.maybe_executed
         assert "closed the connection" in str(error)
         assert "middle" not in str(error)
 
@@ -657,3 +658,79 @@ async def test_a_hundred_and_fifty_streams_take_turns_in_a_hundred_slots(
         assert trio.current_time() == pytest.approx(2, abs=0.1)
         await wait_all_tasks_blocked()
         assert at_rest(client) == []
+
+
+# What is noticed while nothing happens, or too much ...
+
+
+async def test_peer_that_goes_silent_is_asked_and_then_told_why_the_connection_ends(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_raw_client(desk_server()) as client:
+        assert (await client.receive())[0] == Kind.PING
+        assert trio.current_time() == 30
+        kind, _, body = await client.receive()
+        assert (kind, body[1]) == (Kind.GOAWAY, GoawayCode.KEEPALIVE_TIMEOUT << 1)
+        assert trio.current_time() == 50
+        with pytest.raises(EOFError):
+            await client.receive()
+    assert "PING" in caplog.text
+
+
+async def test_client_of_a_server_that_goes_silent_loses_its_calls(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_raw_server() as (client, server):
+        error = await lost(client)
+        assert trio.current_time() == 50
+        assert error.maybe_executed
+        assert [(await server.receive())[0] for _ in range(2)] == [Kind.CALL, Kind.PING]
+        with pytest.raises(avrpc.ConnectionLost) as caught:
+            await client.last("EURUSD")
+        assert not caught.value.maybe_executed
+
+
+async def test_pings_beyond_the_limit_end_the_connection(autojump_clock: MockClock) -> None:
+    server = desk_server(limits=avrpc.Limits(max_pings=5))
+    async with open_raw_client(server) as client:
+        for _ in range(2):
+            await client.send(frame(Kind.PING, 7) * 5)
+            assert {(await client.receive())[0] for _ in range(5)} == {Kind.PONG}
+            await trio.sleep(31)  # from then on as many more may come
+            assert (await client.receive())[0] == Kind.PING
+        await client.send(frame(Kind.PING, 7) * 6)
+        kinds = [await client.receive() for _ in range(7)]
+        assert kinds[-1][0] == Kind.GOAWAY
+        assert kinds[-1][2][1] == GoawayCode.ENHANCE_YOUR_CALM << 1
+        with pytest.raises(EOFError):
+            await client.receive()
+
+
+async def test_half_value_that_does_not_go_on_is_dropped_at_a_server_with_its_call(
+    autojump_clock: MockClock,
+) -> None:
+    limits = avrpc.Limits(piece_timeout=8, keepalive_interval=1000)
+    async with open_raw_client(desk_server(limits=limits)) as client:
+        await client.send(frame(Kind.CALL, 1, NUMBERS["load"], bytes(2000), flags=MORE))
+        kind, flags, body = await client.receive()
+        assert (kind, flags, body[1]) == (Kind.STATUS, 0, StatusCode.RESOURCE_EXHAUSTED << 1)
+        assert 8 <= trio.current_time() <= 10
+
+
+async def test_half_value_that_does_not_go_on_is_dropped_at_a_client_and_its_call_cancelled(
+    autojump_clock: MockClock,
+) -> None:
+    limits = avrpc.Limits(piece_timeout=8, keepalive_interval=1000)
+    async with open_raw_server(client_limits=limits) as (client, server):
+
+        async def answer() -> None:
+            await server.receive()
+            await server.send(frame(Kind.RESULT, 1, bytes(2000), flags=MORE))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer)
+            with pytest.raises(avrpc.LimitExceeded, match="8 s"):
+                await client.load(b"x")
+        assert 8 <= trio.current_time() <= 10
+        assert (await server.receive())[0] == Kind.CANCEL
+        assert client._session.connection.half_values() == {}
