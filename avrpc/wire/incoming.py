@@ -345,7 +345,11 @@ class Incoming:
         assembly = call.assembly
         assert assembly is not None
         self._require_piece(flags, end - position)
-        if not assembly.dropped and not assembly.add(data[position:end]):
+        if assembly.dropped:
+            assembly.skipped += end - position
+            if assembly.skipped > self._calls.limits.max_message_bytes:
+                raise ProtocolError(f"a value of call {call.id} goes on long after it was dropped")
+        elif not assembly.add(data[position:end]):
             if assembly.over_budget:
                 limit = self._calls.budget.max_bytes
                 self._events.append(ValueTooLarge(call.id, limit, shared=True))

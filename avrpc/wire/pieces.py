@@ -95,6 +95,7 @@ class Assembly:
     Attributes:
         dropped: It grew too large: the rest is counted off and forgotten.
         over_budget: It did so because too little was left of the budget.
+        skipped: How many bytes have come since it was dropped.
     """
 
     __slots__ = (
@@ -106,6 +107,7 @@ class Assembly:
         "fields",
         "kind",
         "over_budget",
+        "skipped",
     )
 
     def __init__(
@@ -115,6 +117,7 @@ class Assembly:
         self.fields = fields
         self.dropped = False
         self.over_budget = False
+        self.skipped = 0
         self._limit = limit
         self._budget = budget
         self._chunks: list[bytes] = []

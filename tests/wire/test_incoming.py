@@ -504,6 +504,20 @@ def test_item_too_large_is_told_once_and_takes_its_credit() -> None:
     assert credit.available == 50_000 - (TOO_LARGE + 1) * MIN_PIECE_BYTES - 1
 
 
+@pytest.mark.parametrize("kind", [Kind.ITEMS, Kind.RESULT, Kind.ERROR])
+def test_value_that_goes_on_long_after_it_was_dropped_is_a_violation(kind: Kind) -> None:
+    """An end that has cancelled the call is not to be kept busy with the rest for ever."""
+    client = Situation(Role.CLIENT, CallState.REQUESTING, kind).make()
+    piece = frame(kind, 1, PIECE, flags=MORE)
+    assert client.receive_data(piece * TOO_LARGE) == [ValueTooLarge(1, MAX_VALUE_BYTES)]
+    client.outgoing.cancel(1)
+    rest = piece * (TOO_LARGE - 1)  # with the piece that was too much, as large as a value may be
+    assert client.receive_data(rest) == []
+    events = client.receive_data(piece * 2)
+    assert "goes on long after it was dropped" in violation(events).text
+    assert client._calls.budget.available == client._calls.budget.max_bytes
+
+
 @pytest.mark.parametrize("kind", [Kind.RESULT, Kind.ERROR])
 def test_outcome_too_large_still_ends_the_call(kind: Kind) -> None:
     client = Situation(Role.CLIENT, CallState.REQUESTING, kind).make()

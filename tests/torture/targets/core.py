@@ -105,6 +105,8 @@ class Core:
                 assert credit.available <= 2**31 - 1
                 if sender is connection.role:
                     assert credit.available > -self.largest_item
+                else:  # a large item, and as much of it after it was dropped
+                    assert credit.available > -2 * limits.max_message_bytes - limits.max_frame_bytes
         if connection.state is ConnectionState.CLOSED:
             assert (table.assembling, self.budget.available) == (0, BUDGET_BYTES)
             assert connection.held == b""
