@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +20,16 @@ from avrpc.schema.handshake_records import HANDSHAKE_REQUEST, HANDSHAKE_RESPONSE
 from avrpc.testing import Link, open_pair
 from avrpc.wire import GoawayCode
 from avrpc.wire.packs import encode_pack, parse_pack
+from tests.certificates import (
+    HOST,
+    ca_pem,
+    client_certificate,
+    client_context,
+    pem,
+    server_certificate,
+)
 from tests.desk import DESK, Note, desk_server, tick
+from tests.sockets import all_gone, served
 
 TOKENS = avrpc.BearerTokens({"alice": "alices token", "bob": ["bobs old token", "bobs token"]})
 PING = b"\0\0"
@@ -419,3 +431,65 @@ def test_longest_credentials_fit_the_first_pack_beside_the_longest_name() -> Non
         credentials=b"x" * 8192,
     )
     assert len(encode_pack(0, client.first())) < 16 * 1024
+
+
+# The same over TLS, which tells who a client is, too.
+
+
+def by_certificate(presented: avrpc.Presented) -> str | None:
+    assert presented.tls is not None
+    certificate = presented.tls.certificate
+    return certificate.common_name if certificate is not None else None
+
+
+@asynccontextmanager
+async def served_by_tls(tmp_path: Path, hook: Any) -> AsyncIterator[tuple[avrpc.Server, str]]:
+    tls = avrpc.server_tls(
+        pem(tmp_path, server_certificate()), client_ca=ca_pem(tmp_path), client_optional=True
+    )
+
+    async def last(symbol: str, depth: int) -> Any:
+        return tick(avrpc.current_call().identity)
+
+    server = desk_server(authenticate=hook, last=last)
+    async with served(server, f"tls://{HOST}:0", tls) as address:
+        yield server, address
+
+
+async def test_hook_knows_the_certificate_that_a_client_showed(tmp_path: Path) -> None:
+    async with served_by_tls(tmp_path, by_certificate) as (_, address):
+        own = client_context(client_certificate())
+        async with avrpc.connect(address, DESK, tls=own) as client:
+            assert await client.last("EURUSD") == tick("worker 7")
+        for protocol in (None, DESK, OLDER):
+            with pytest.raises(avrpc.CredentialsRefused):
+                async with avrpc.connect(address, protocol, tls=client_context()):
+                    pass
+
+
+async def test_credentials_go_through_tls_to_the_hook(tmp_path: Path) -> None:
+    async with served_by_tls(tmp_path, TOKENS) as (_, address):
+        for protocol in (None, DESK, OLDER):
+            own = avrpc.connect(address, protocol, tls=client_context(), credentials="bobs token")
+            async with own as client:
+                assert await client.last("EURUSD") == tick("bob")
+            with pytest.raises(avrpc.CredentialsRefused):
+                async with avrpc.connect(address, protocol, tls=client_context()):
+                    pass
+
+
+async def test_hook_is_cancelled_when_a_client_of_tls_leaves(tmp_path: Path) -> None:
+    hook = Watched(1000)
+    async with served_by_tls(tmp_path, hook) as (server, address):
+        with trio.fail_after(5):
+            async with trio.open_nursery() as nursery:
+
+                async def knock() -> None:
+                    async with avrpc.connect(address, DESK, tls=client_context()):
+                        pytest.fail("connected")
+
+                nursery.start_soon(knock)
+                await hook.note.wait_for("asked")
+                nursery.cancel_scope.cancel()
+            await hook.note.wait_for("cancelled")
+            await all_gone(server)

@@ -15,6 +15,8 @@ from avrpc import Client, Protocol, client_tls, connect
 from avrpc.address import is_tls
 from avrpc.cli import options
 from avrpc.cli.failures import Usage
+from avrpc.cli.tokens import VARIABLE, read_token
+from avrpc.credentials import is_plaintext
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Connecting:
         tls_cert: File of this end's certificate.
         tls_key: File of its key.
         tls_name: Whom the server's certificate has to be for.
+        token_file: File of the token to show; None for that of the environment, if it has one.
+        plaintext_token: Show it also where others may read it on its way.
     """
 
     connect_timeout: float = 10.0
@@ -34,6 +38,8 @@ class Connecting:
     tls_cert: str | None = None
     tls_key: str | None = None
     tls_name: str | None = None
+    token_file: str | None = None
+    plaintext_token: bool = False
 
     def to(
         self, address: str, protocol: Protocol | str | None = None
@@ -45,16 +51,28 @@ class Connecting:
             ConnectFailed: No connection came about.
         """
         try:
-            tls = self._context(address)
+            tls, token = self._context(address), self._token(address)
             return connect(
                 address,
                 protocol,
                 timeout=self.connect_timeout,
                 tls=tls,
                 server_hostname=self.tls_name,
+                credentials=token,
+                allow_plaintext_credentials=self.plaintext_token,
             )
         except (OSError, ValueError) as error:
             raise Usage(options.told(error)) from None
+
+    def _token(self, address: str) -> bytes | None:
+        token = read_token(self.token_file)
+        if token is not None and not self.plaintext_token and is_plaintext(address):
+            source = VARIABLE if self.token_file is None else "--token-file"
+            raise Usage(
+                f"{address}: the token of {source} would go there in plain text, for others to"
+                " read; use a tls:// address, or allow it by --plaintext-token"
+            )
+        return token
 
     def _context(self, address: str) -> ssl.SSLContext | None:
         given = [
@@ -88,6 +106,12 @@ _OPTIONS = (
         metavar="FILE",
         help="For tls://: the CAs to trust, in PEM.  [default: the system's]",
     ),
+    click.option(
+        "--plaintext-token",
+        is_flag=True,
+        help="Show the token also over tcp:// to another machine, where others may read it.",
+    ),
+    options.token_file("Show the server the token in FILE."),
     options.connect_timeout,
 )
 

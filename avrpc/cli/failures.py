@@ -9,6 +9,7 @@ from avrpc import (
     ConnectFailed,
     ConnectionClosed,
     ConnectionLost,
+    CredentialsRefused,
     DeadlineExceeded,
     DeclaredError,
     Message,
@@ -66,6 +67,7 @@ _OPTIONS = {
     "tls=avrpc.client_tls(ca=FILE)": "--tls-ca FILE",
     "tls=avrpc.client_tls(certificate=FILE, key=FILE)": "--tls-cert FILE",
     "as server_hostname": "by --tls-name",
+    "no credentials were given": "show a token by --token-file or AVRPC_TOKEN",
 }
 
 
@@ -77,7 +79,7 @@ def failure_of(error: AvrpcError) -> Failure:
     elif isinstance(error, DeadlineExceeded):
         kind = Late
     text = str(error) or type(error).__name__
-    if isinstance(error, TlsFailed):
+    if isinstance(error, TlsFailed | CredentialsRefused):
         for words, option in _OPTIONS.items():
             text = text.replace(words, option)
     return kind(text)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from math import isfinite
+from typing import Any, TypeVar
 
 import click
 
 from avrpc.address import parse_address
 from avrpc.cli.failures import Usage
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 """For every command."""
@@ -79,6 +83,14 @@ connect_timeout = click.option(
     callback=_seconds,
     help="How long connecting and the handshake may take together.",
 )
+
+
+def token_file(what: str) -> Callable[[_Command], _Command]:
+    """The option for a token; ``what`` begins its help."""
+    return click.option(
+        "--token-file", metavar="FILE", help=f"{what}  [default: that in AVRPC_TOKEN, if set]"
+    )
+
 
 timeout = click.option(
     "--timeout",

@@ -18,11 +18,12 @@ import click
 import trio
 
 import avrpc
-from avrpc import Server, server_tls
+from avrpc import BearerTokens, Server, server_tls
 from avrpc.address import is_tls
 from avrpc.cli import options
 from avrpc.cli.failures import NoConnection, Usage
 from avrpc.cli.output import give_up_stdout
+from avrpc.cli.tokens import VARIABLE, read_token
 from avrpc.schema.names import suggest
 
 # Where the frames of a trace-back stand that are not of the user's own code.
@@ -64,6 +65,7 @@ def _addresses(
     metavar="FILE",
     help="For tls://: take only clients with a certificate by one of these CAs, in PEM.",
 )
+@options.token_file("Let in only clients that show the token in FILE.")
 @click.option("-v", "--verbose", is_flag=True, help="Log more; show trace-backs of MODULE.")
 def serve(
     server: str,
@@ -71,6 +73,7 @@ def serve(
     tls_cert: str | None,
     tls_key: str | None,
     tls_client_ca: str | None,
+    token_file: str | None,
     verbose: bool,
 ) -> None:
     """Serve SERVER of MODULE until SIGTERM or Ctrl-C.
@@ -83,10 +86,11 @@ def serve(
     Examples:
       avrpc serve server:server
       avrpc serve shop.quotes:make_server --bind tcp://127.0.0.1:0 --bind unix:///run/quotes.sock
-      avrpc serve server:server --bind tls://0.0.0.0:7000 --tls-cert server.pem
+      avrpc serve server:server --bind tls://0.0.0.0:7000 --tls-cert server.pem --token-file token
     """  # noqa: D301 - for click, which does not wrap what follows it
     tls = _tls(bind, tls_cert, tls_key, tls_client_ca)
     found = _load(server, verbose=verbose)
+    _ask_for_token(found, token_file)
     _log(verbose=verbose)
     names = ", ".join(protocol.name for protocol in found.protocols)
 
@@ -125,6 +129,22 @@ def _tls(
         if value is not None:
             raise Usage(f"{option}: is for a tls:// address, and none is served")
     return None
+
+
+def _ask_for_token(server: Server, file: str | None) -> None:
+    """Have a server ask for a token, if there is one.
+
+    Raises:
+        Usage: The server has a hook of its own; one of the environment's is left to clients then.
+    """
+    if server.authenticate is None:
+        token = read_token(file)
+        if token is not None:
+            server.authenticate = BearerTokens({"token": token})
+        if token is not None and file is None:
+            click.echo(f"avrpc: clients have to show the token in {VARIABLE}", err=True)
+    elif file is not None:
+        raise Usage("--token-file: the server has an authenticate hook of its own")
 
 
 def _log(*, verbose: bool) -> None:

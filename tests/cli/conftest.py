@@ -52,6 +52,12 @@ def served(tmp_path: Path) -> Iterator[Served]:
     assert not thread.is_alive()
 
 
+@pytest.fixture(autouse=True)
+def no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the token of whoever runs the tests out of them."""
+    monkeypatch.delenv("AVRPC_TOKEN", raising=False)
+
+
 @pytest.fixture
 def avrpc_cli() -> Callable[..., Result]:
     """Run a command line, with what its standard input holds."""

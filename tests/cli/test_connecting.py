@@ -4,7 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from avrpc import server_tls
+from avrpc import BearerTokens, CredentialsRefused, server_tls
 from avrpc.cli.connecting import Connecting, connecting
 from avrpc.cli.failures import Usage
 from tests.certificates import HOST, ca_pem, client_certificate, pem, server_certificate
@@ -21,8 +21,9 @@ def command(**values: object) -> None:
 
 def test_options_become_one_parameter() -> None:
     words = ["--connect-timeout", "3", "--tls-ca", "a", "--tls-cert", "b", "--tls-key", "c"]
-    result = CliRunner().invoke(command, [*words, "--tls-name", "d"])
-    expected = {"connecting": Connecting(3.0, "a", "b", "c", "d"), "other": None}
+    words += ["--tls-name", "d", "--token-file", "e", "--plaintext-token"]
+    result = CliRunner().invoke(command, words)
+    expected = {"connecting": Connecting(3.0, "a", "b", "c", "d", "e", True), "other": None}
     assert result.output.strip() == repr(expected)
     result = CliRunner().invoke(command, ["--other", "x"])
     assert result.output.strip() == repr({"connecting": Connecting(), "other": "x"})
@@ -57,9 +58,45 @@ async def test_without_options_the_systems_cas_are_trusted(tmp_path: Path) -> No
                     pass
 
 
+async def test_token_is_shown_to_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("s3cr3t\n")
+    server = desk_server(authenticate=BearerTokens({"alice": "s3cr3t"}))
+    async with served(server, f"unix://{tmp_path}/s") as address:
+        async with Connecting(token_file=str(file)).to(address) as desk:
+            assert await desk.last("EURUSD") == tick()
+        with pytest.raises(CredentialsRefused):
+            async with Connecting().to(address):
+                pass
+        monkeypatch.setenv("AVRPC_TOKEN", "s3cr3t")
+        async with Connecting().to(address) as desk:
+            assert await desk.last("EURUSD") == tick()
+
+
+def test_token_does_not_go_to_another_machine_in_plain_text_unless_that_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVRPC_TOKEN", "s3cr3t")
+    with pytest.raises(Usage) as raised:
+        Connecting().to("tcp://192.0.2.1:1")
+    assert str(raised.value) == (
+        "tcp://192.0.2.1:1: the token of AVRPC_TOKEN would go there in plain text, for others to"
+        " read; use a tls:// address, or allow it by --plaintext-token"
+    )
+    file = tmp_path / "token"
+    file.write_text("s3cr3t")
+    with pytest.raises(Usage, match="the token of --token-file would"):
+        Connecting(token_file=str(file)).to("tcp://192.0.2.1:1")
+    Connecting(plaintext_token=True).to("tcp://192.0.2.1:1")
+    Connecting().to("tls://192.0.2.1:1")
+
+
 @pytest.mark.parametrize(
     ("how", "address", "problem"),
     [
+        (Connecting(token_file="nothing.txt"), "tcp://localhost:1", "nothing.txt: No such file"),
         (Connecting(tls_ca="x"), "tcp://a:1", "--tls-ca: is for a tls:// address, got tcp://a:1"),
         (Connecting(tls_name="x"), "unix:///a", "--tls-name: is for a tls:// address"),
         (Connecting(tls_ca="nothing.pem"), "tls://a:1", "nothing.pem: No such file"),

@@ -9,7 +9,7 @@ from typing import IO
 
 from tests.certificates import ca_pem, client_certificate, pem, server_certificate
 from tests.cli.conftest import PATIENCE
-from tests.cli.program import serving, start
+from tests.cli.program import ROOT, serving, start
 
 
 def wait_for(stream: "IO[str] | None", text: str) -> None:
@@ -161,3 +161,36 @@ def test_commands_reach_a_server_over_tls_and_say_why_they_do_not(tmp_path: Path
         assert server.stderr
         lines = server.stderr.read().splitlines()
         assert [": refused: " in line for line in lines] == [True] * 3
+
+
+def test_commands_show_a_token_from_a_file_or_the_environment(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cr3t\n")
+    show = ("--token-file", str(token))
+    with serving("tests.cli.desk:server", *show, bind=f"unix://{tmp_path}/s") as (server, address):
+        call = ("call", address, "last", "symbol=E")
+        check = ("check", str(ROOT / "schemas"), "--against", address)
+        for words, variable, code in (
+            ((*call, *show), None, 0),
+            ((*call, *show), "wrong", 0),
+            (call, "s3cr3t", 0),
+            (call, "wrong", 3),
+            (call, None, 3),
+            (("describe", address), "s3cr3t", 0),
+            (("describe", address), None, 3),
+            (check, "s3cr3t", 1),  # its protocols are others than those in the folder
+            (check, None, 3),
+        ):
+            environment = os.environ | ({"AVRPC_TOKEN": variable} if variable else {})
+            with start(*words, env=environment) as client:
+                out, errors = client.communicate(timeout=PATIENCE)
+            assert client.returncode == code, out + errors
+            assert ("not authenticated" in errors) == (code == 3)
+            assert ("; show a token by --token-file" in errors) == (code == 3 and not variable)
+            assert "s3cr3t" not in out + errors
+        server.terminate()
+        assert server.wait(PATIENCE) == 0
+        assert server.stderr
+        logged = server.stderr.read()
+    assert "s3cr3t" not in logged
+    assert logged.count(": refused: not authenticated") == 4

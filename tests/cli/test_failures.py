@@ -22,10 +22,13 @@ from tests.cli.desk import Quotes
         (avrpc.ConnectFailed("a"), NoConnection, 3),
         (avrpc.ConnectTimeout("a"), NoConnection, 3),
         (avrpc.ConnectionRefused("a"), NoConnection, 3),
+        (avrpc.CredentialsRefused("a"), NoConnection, 3),
         (avrpc.ConnectionLost("a"), NoConnection, 3),
         (avrpc.ConnectionClosed("a"), NoConnection, 3),
         (avrpc.InternalError("a"), Remote, 4),
         (avrpc.Unavailable("a"), Remote, 4),
+        (avrpc.PermissionDenied("a"), Remote, 4),
+        (avrpc.Unauthenticated("a"), Remote, 4),
         (avrpc.InvalidValue("a"), Remote, 4),
         (avrpc.LimitExceeded("a"), Remote, 4),
         (avrpc.DeadlineExceeded("a"), Late, 5),
@@ -40,7 +43,7 @@ def test_each_error_has_its_exit_code(
     assert str(failure) == "a"
 
 
-def test_an_error_of_tls_names_the_options_of_the_command_line() -> None:
+def test_an_error_of_tls_or_credentials_names_the_options_of_the_command_line() -> None:
     for words, option in (
         ("trust it by tls=avrpc.client_tls(ca=FILE)", "trust it by --tls-ca FILE"),
         (
@@ -52,6 +55,8 @@ def test_an_error_of_tls_names_the_options_of_the_command_line() -> None:
         failure = failure_of(avrpc.TlsFailed(words))
         assert isinstance(failure, NoConnection)
         assert str(failure).startswith(option)
+    refused = avrpc.CredentialsRefused("refused; no credentials were given", code=33)
+    assert str(failure_of(refused)) == "refused; show a token by --token-file or AVRPC_TOKEN"
 
 
 def test_an_error_without_words_shows_its_name() -> None:

@@ -6,8 +6,10 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import trio
 from click.testing import Result
 
+import avrpc
 from tests.certificates import ca_pem, pem, server_certificate
 from tests.cli.conftest import Served
 
@@ -93,6 +95,52 @@ def test_options_of_tls_that_do_not_fit_are_told(
     result = avrpc_cli("serve", f"{module(ENDING)}:server", *words)
     assert result.exit_code == 2
     assert result.stderr.startswith(f"avrpc: {problem}")
+
+
+def identities(name: str) -> list[object]:
+    """Who a server that was served takes for whom."""
+    hook = sys.modules[name].server.authenticate
+
+    async def ask() -> list[object]:
+        given = (None, b"another", b"s3cr3t")
+        return [await hook(avrpc.Presented(one, "there")) for one in given]
+
+    found: list[object] = trio.run(ask) if hook is not None else []
+    return found
+
+
+def test_token_is_asked_of_clients_from_a_file_or_the_environment(
+    module: Module, avrpc_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("token").write_text("s3cr3t\n")
+    words = ["--bind", f"unix://{tmp_path}/s"]
+    for option, variable in ((["--token-file", "token"], None), ([], "s3cr3t"), ([], None)):
+        name = module(ENDING)
+        monkeypatch.delenv("AVRPC_TOKEN", raising=False)
+        if variable:
+            monkeypatch.setenv("AVRPC_TOKEN", variable)
+        result = avrpc_cli("serve", f"{name}:server", *words, *option)
+        assert result.exit_code == 0
+        assert "s3cr3t" not in result.output
+        if variable:
+            assert result.stderr == "avrpc: clients have to show the token in AVRPC_TOKEN\n"
+        expected = [None, None, "token"] if option or variable else []
+        assert identities(name) == expected
+
+
+def test_server_with_a_hook_of_its_own_keeps_it(
+    module: Module, avrpc_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("token").write_text("s3cr3t\n")
+    name = module(f"{ENDING}\nserver.authenticate = hook = lambda presented: 'x'\n")
+    words = ["serve", f"{name}:server", "--bind", f"unix://{tmp_path}/s"]
+    result = avrpc_cli(*words, "--token-file", "token")
+    assert result.exit_code == 2
+    assert result.stderr.endswith("the server has an authenticate hook of its own\n")
+    monkeypatch.setenv("AVRPC_TOKEN", "s3cr3t")
+    result = avrpc_cli(*words)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert sys.modules[name].server.authenticate is sys.modules[name].hook
 
 
 def test_nobody_has_to_read_where_it_serves(
