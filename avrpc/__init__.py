@@ -18,7 +18,7 @@ A map of the package; imports only go down (tests/test_layering.py):
     client_call    server_call  one call, at either end;  client_stream: a streamed one
     call                        streamed items as trio channels
     session                     one connection on trio: the reader, the writer, the calls
-    opening, handshake, memory  how a connection begins, and what is remembered of it
+    opening, handshake          how a connection begins;  replies, memory: what is said, and kept
     auth, call_info             who may call, and what a handler knows of its call
     transport, listen, address  sockets and streams, at what address;  limits: how much
     tls_transport, tls          the same, over TLS;  tls_errors: why not

@@ -16,11 +16,12 @@ from avrpc.client_message import BoundMessage, StreamMessage, UnaryMessage, Unca
 from avrpc.credentials import Credentials, check_credentials, fetch
 from avrpc.errors import ConnectFailed, ConnectTimeout, IncompatibleProtocol, UnknownMessage
 from avrpc.groups import failure_of
-from avrpc.handshake import Agreement, ClientHandshake
+from avrpc.handshake import ClientHandshake
 from avrpc.limits import Limits
 from avrpc.log import logger
 from avrpc.memory import ServerMemory
 from avrpc.opening import open_client
+from avrpc.replies import Agreement
 from avrpc.schema import Protocol
 from avrpc.schema.compat import Verdict
 from avrpc.schema.negotiation import Negotiation

@@ -15,9 +15,6 @@ hash that only claims to be a text's is never believed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import Enum
-from functools import lru_cache
 from typing import Any
 
 from avrpc.auth import NOT_AUTHENTICATED
@@ -32,6 +29,17 @@ from avrpc.errors import (
 )
 from avrpc.limits import Limits, limits_of_peer
 from avrpc.memory import NegotiationCache, ServerMemory, TextCache, hashes
+from avrpc.replies import (
+    META_AUTH,
+    META_HELLO,
+    META_REFUSED,
+    Agreement,
+    Reply,
+    Request,
+    Verdict,
+    plain_refusal,
+    refusal,
+)
 from avrpc.schema import Protocol
 from avrpc.schema.gate import MAX_NAME_LENGTH
 from avrpc.schema.handshake_records import (
@@ -42,48 +50,14 @@ from avrpc.schema.handshake_records import (
     RecordCodec,
 )
 from avrpc.schema.names import NAME
-from avrpc.schema.negotiation import Negotiation
 from avrpc.shown import MOST_IN_ERROR, shown
-from avrpc.wire import GoawayCode, MessageShape, WireLimits
+from avrpc.wire import GoawayCode, WireLimits
 
 VERSION = 1
-
-META_HELLO = "avrpc"
-META_REFUSED = "avrpc-refused"
-META_AUTH = "avrpc-auth"
 
 _PING = b"\0\0"  # no metadata, and the empty name of Avro's ping
 _NO_MD5 = bytes(16)
 _NO_SHA256 = bytes(32)
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """What a finished handshake came to.
-
-    Attributes:
-        negotiation: How the client's version of the protocol fits the server's.
-        peer_limits: What the peer accepts.
-        offered: Full names of the protocols that the server has, at the client.
-    """
-
-    negotiation: Negotiation
-    peer_limits: WireLimits
-    offered: tuple[str, ...] = ()
-
-    def shapes(self, max_value_bytes: int) -> list[MessageShape]:
-        """What the wire needs to know of each message, by the client's numbers."""
-        fits = self.negotiation
-        wires = [fits[message.name].wire for message in fits.client.messages_by_number]
-        return [
-            _shape(wire.streams_request, wire.streams_response, max_value_bytes) for wire in wires
-        ]
-
-
-@lru_cache
-def _shape(streams_request: bool, streams_response: bool, max_value_bytes: int) -> MessageShape:
-    """One for all connections: there are four of them for each limit of this process."""
-    return MessageShape(streams_request, streams_response, max_value_bytes)
 
 
 def _decode_hello(meta: Mapping[str, bytes] | None) -> dict[str, Any] | None:
@@ -260,55 +234,6 @@ class ClientHandshake:
 # ... and the server's.
 
 
-class Verdict(Enum):
-    """What follows a server's answer."""
-
-    NATIVE = "frames"
-    AGAIN = "one more pack from the client"
-    CLOSE = "nothing"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A server's answer to a pack.
-
-    Attributes:
-        content: Of the pack to send.
-        verdict: What follows.
-        agreement: Where frames follow.
-        refusal: Why not, for the log, where nothing follows.
-    """
-
-    content: bytes
-    verdict: Verdict
-    agreement: Agreement | None = None
-    refusal: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What a client's pack holds.
-
-    Attributes:
-        record: The HandshakeRequest.
-        rest: The bytes behind it.
-    """
-
-    record: Mapping[str, Any]
-    rest: bytes
-
-    @property
-    def credentials(self) -> bytes | None:
-        """What the client wants to be known by; None if it says nothing of that."""
-        credentials: bytes | None = (self.record["meta"] or {}).get(META_AUTH)
-        return credentials
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the client speaks Avro RPC and not avrpc."""
-        return META_HELLO not in (self.record["meta"] or {})
-
-
 class _Refused(Exception):
     def __init__(self, code: GoawayCode, text: str) -> None:
         super().__init__(text)
@@ -365,7 +290,7 @@ class ServerHandshake:
             return refusal(GoawayCode.PROTOCOL_ERROR, f"not an Avro handshake: {error}")
         if hello is None:
             text = "this server speaks avrpc; plain Avro RPC is not supported yet"
-            return _plain_refusal(text, "a plain Avro RPC client")
+            return plain_refusal(text, "a plain Avro RPC client")
         try:
             return self._decide(record, hello, request.rest)
         except _Refused as refused:
@@ -374,7 +299,7 @@ class ServerHandshake:
     def turn_away(self, request: Request) -> Reply:
         """Answer a client that may not go on. What the answer is depends on nothing it named."""
         if request.is_plain:
-            return _plain_refusal(NOT_AUTHENTICATED, NOT_AUTHENTICATED)
+            return plain_refusal(NOT_AUTHENTICATED, NOT_AUTHENTICATED)
         return refusal(GoawayCode.UNAUTHENTICATED, NOT_AUTHENTICATED)
 
     def _decide(self, request: Mapping[str, Any], hello: Mapping[str, Any], rest: bytes) -> Reply:
@@ -451,28 +376,3 @@ class ServerHandshake:
                 "meta": {META_HELLO: hello},
             }
         )
-
-
-def refusal(code: GoawayCode, text: str) -> Reply:
-    """To an avrpc peer: NONE, with the reason in the meta."""
-    content = HANDSHAKE_RESPONSE.encode(
-        {
-            "match": "NONE",
-            "serverProtocol": None,
-            "serverHash": None,
-            "meta": {META_REFUSED: REFUSAL.encode({"code": int(code), "text": text[:1000]})},
-        }
-    )
-    return Reply(content, Verdict.CLOSE, refusal=text)
-
-
-def _plain_refusal(text: str, refusal: str) -> Reply:
-    """To a plain Avro RPC peer: a match and an error string, which all of them understand."""
-    response = HANDSHAKE_RESPONSE.encode(
-        {"match": "BOTH", "serverProtocol": None, "serverHash": None, "meta": None}
-    )
-    # No metadata, the error flag, and the string branch of the error union.
-    encoded = text.encode()
-    assert len(encoded) < 64  # its length is one byte
-    error = b"\0\1\0" + bytes([len(encoded) << 1]) + encoded
-    return Reply(response + error, Verdict.CLOSE, refusal=refusal)

@@ -8,15 +8,9 @@ import trio
 
 from avrpc.auth import Doorkeeper
 from avrpc.errors import ConnectFailed, NotAvrpc, TlsFailed
-from avrpc.handshake import (
-    Agreement,
-    ClientHandshake,
-    Reply,
-    ServerHandshake,
-    Verdict,
-    refusal,
-)
+from avrpc.handshake import ClientHandshake, ServerHandshake
 from avrpc.limits import Limits
+from avrpc.replies import Agreement, Reply, Verdict, refusal
 from avrpc.shown import shown
 from avrpc.transport import Transport
 from avrpc.wire import Connection, GoawayCode, PackReceived, PeerViolated

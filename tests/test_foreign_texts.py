@@ -12,9 +12,9 @@ import pytest
 import trio
 
 import avrpc
-from avrpc.handshake import META_REFUSED
 from avrpc.log import logger
 from avrpc.memory import hashes
+from avrpc.replies import META_REFUSED
 from avrpc.schema.handshake_records import HANDSHAKE_REQUEST, HANDSHAKE_RESPONSE, HELLO, REFUSAL
 from avrpc.shown import MOST, MOST_IN_ERROR
 from avrpc.testing import Link, open_pair

@@ -18,17 +18,10 @@ from avrpc.errors import (
     IncompatibleProtocol,
     NotAvrpc,
 )
-from avrpc.handshake import (
-    Agreement,
-    ClientHandshake,
-    Reply,
-    Request,
-    ServerHandshake,
-    Verdict,
-    refusal,
-)
+from avrpc.handshake import ClientHandshake, ServerHandshake
 from avrpc.limits import Limits
 from avrpc.memory import ServerMemory, TextCache
+from avrpc.replies import Agreement, Reply, Request, Verdict, refusal
 from avrpc.schema import Protocol
 from avrpc.schema.compat import Verdict as Fits
 from avrpc.schema.handshake_records import (

@@ -20,7 +20,8 @@ LAYERS = (
     ("wire", "schema"),
     (
         *("address", "limits", "tls_errors", "tls", "transport", "tls_transport", "listen"),
-        *("door", "watch", "credentials", "call_info", "auth", "memory", "handshake", "opening"),
+        *("door", "watch", "credentials", "call_info", "auth"),
+        *("memory", "replies", "handshake", "opening"),
     ),
     ("writer",),
     ("session",),

@@ -10,10 +10,11 @@ from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
 from avrpc.auth import Authenticate, Doorkeeper, Presented
 from avrpc.errors import ConnectFailed, ConnectionRefused, CredentialsRefused, NotAvrpc, TlsFailed
-from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake
+from avrpc.handshake import ClientHandshake, ServerHandshake
 from avrpc.limits import Limits
 from avrpc.memory import ServerMemory, TextCache
 from avrpc.opening import Refused, open_client, open_server
+from avrpc.replies import Agreement
 from avrpc.schema import Protocol
 from avrpc.schema.compat import Verdict
 from avrpc.transport import StreamTransport, Transport

@@ -28,9 +28,10 @@ import fastavro
 import pytest
 
 from avrpc.errors import ConnectionRefused, CredentialsRefused, NotAvrpc
-from avrpc.handshake import Agreement, ClientHandshake, Request, ServerHandshake
+from avrpc.handshake import ClientHandshake, ServerHandshake
 from avrpc.limits import Limits, limits_of_peer
 from avrpc.memory import ServerMemory, TextCache
+from avrpc.replies import Agreement, Request
 from avrpc.schema import Protocol
 from avrpc.wire import (
     CallReceived,

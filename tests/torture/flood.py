@@ -12,8 +12,9 @@ import trio
 
 import avrpc
 from avrpc.client import connect
-from avrpc.handshake import Agreement, ClientHandshake, ServerHandshake
+from avrpc.handshake import ClientHandshake, ServerHandshake
 from avrpc.memory import ServerMemory, TextCache
+from avrpc.replies import Agreement
 from tests.torture.figures import Run
 
 MAX_GROWTH = 32  # MB

@@ -8,7 +8,8 @@ import trio
 from trio.testing import MockClock
 
 import avrpc
-from avrpc.handshake import Reply, ServerHandshake
+from avrpc.handshake import ServerHandshake
+from avrpc.replies import Reply
 from avrpc.schema import Protocol
 from avrpc.schema.handshake_records import HANDSHAKE_RESPONSE, HELLO, REFUSAL
 from avrpc.wire import GoawayCode

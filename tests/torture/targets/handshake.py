@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from avrpc.errors import ConnectFailed
-from avrpc.handshake import ClientHandshake, ServerHandshake, Verdict
+from avrpc.handshake import ClientHandshake, ServerHandshake
 from avrpc.limits import Limits
 from avrpc.memory import ServerMemory, TextCache
+from avrpc.replies import Verdict
 from avrpc.schema import Protocol
 from avrpc.schema.handshake_records import (
     HANDSHAKE_REQUEST,
