@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import trio
@@ -135,7 +136,8 @@ class Channel:
         if not isinstance(self._stream, trio.abc.HalfCloseableStream):
             raise Skipped("this transport can't end one direction alone")
         self.may_end = True
-        await self._stream.send_eof()
+        with suppress(trio.BrokenResourceError):  # the server was quicker, and is gone
+            await self._stream.send_eof()
 
     async def aclose(self) -> None:
         """Close at once."""

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock
 
 from avrpc.conformance.channel import Channel
 from avrpc.conformance.raw import frame
-from avrpc.conformance.verdict import Failed
+from avrpc.conformance.verdict import Failed, Skipped
 from avrpc.testing import Link
 from avrpc.wire.frames import Kind
 
@@ -124,3 +126,22 @@ async def test_own_direction_can_end_alone(autojump_clock: MockClock) -> None:
             return channel.received() or None
 
         assert await channel.until(look, "bytes") == b"still here"
+
+
+async def test_own_direction_may_end_after_the_connection() -> None:
+    class Gone(trio.abc.HalfCloseableStream):
+        async def send_eof(self) -> None:
+            raise trio.BrokenResourceError
+
+        send_all = receive_some = wait_send_all_might_not_block = aclose = send_eof  # type: ignore[assignment]
+
+    channel = Channel(Gone(), PATIENCE)
+    await channel.send_eof()
+    assert channel.may_end
+
+
+async def test_stream_without_two_directions_is_a_reason_to_skip() -> None:
+    one, _ = trio.testing.memory_stream_pair()
+    whole = trio.SSLStream(one, ssl.create_default_context(), server_hostname="localhost")
+    with pytest.raises(Skipped, match="one direction alone"):
+        await Channel(whole, PATIENCE).send_eof()

@@ -8,6 +8,7 @@ import trio
 from trio.testing import MockClock
 
 import avrpc
+from avrpc.conformance.interface import Conformance
 from avrpc.handshake import ServerHandshake
 from avrpc.replies import Reply
 from avrpc.schema import Protocol
@@ -166,8 +167,6 @@ def sha256_that_nobody_looks_at() -> Serve:
 
 
 def request_protocol(request: Mapping[str, Any]) -> Any:
-    from avrpc.conformance.interface import Conformance
-
     return Conformance if request["clientHash"] == Conformance.md5 else None
 
 
