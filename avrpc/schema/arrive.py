@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .logical import from_avro
-from .plan import Plan
+from .plan import MAX_IN_ONE, Plan
 from .types import NAMED, Array, Branch, Fixed, Map, Primitive, Record, Type, Union
 
 Convert = Callable[[Any], Any]
@@ -43,7 +43,7 @@ class _Source:
         return name
 
     def name_of(self, of: Type) -> str:
-        """Give the name of the function for a record or a union; its body comes later."""
+        """Give the name of the function for a type; its body comes later."""
         if of not in self.functions:
             self.functions[of] = self.new("f")
             self.pending.append((of, self.functions[of]))
@@ -60,25 +60,29 @@ class _Source:
                     if self.plan.changes(field.type):
                         at = f"v[{field.name!r}]"
                         self.lines.append(f" {at} = {self.value(field.type, at)}")
-            else:
-                assert isinstance(of, Union)
+            elif isinstance(of, Union):
                 self.union(of)
+            else:
+                self.lines.append(f" v = {self.value(of, 'v')}")
             self.lines.append(" return v")
         exec("\n".join(self.lines), self.objects)  # noqa: S102 - all of it is made in this file
         made: Convert = self.objects[name]
         return made
 
-    def value(self, of: Type, x: str) -> str:
-        """Write an expression: the value for the datum `x`."""
+    def value(self, of: Type, x: str, depth: int = 0) -> str:
+        """Write an expression: the value for the datum `x`, in so many comprehensions."""
         if not self.plan.changes(of):
             return x
         match of:
+            case Array() | Map() if depth == MAX_IN_ONE:
+                return f"{self.name_of(of)}({x})"
             case Array():
                 y = self.new("y")
-                return f"[{self.value(of.items, y)} for {y} in {x}]"
+                return f"[{self.value(of.items, y, depth + 1)} for {y} in {x}]"
             case Map():
                 k, y = self.new("k"), self.new("y")
-                return f"{{{k}: {self.value(of.values, y)} for {k}, {y} in {x}.items()}}"
+                made = self.value(of.values, y, depth + 1)
+                return f"{{{k}: {made} for {k}, {y} in {x}.items()}}"
             case Primitive() | Fixed():
                 return f"{self.new('c', from_avro(of))}({x})"
         return f"{self.name_of(of)}({x})"

@@ -27,6 +27,7 @@ from uuid import UUID
 
 from .fit import keys_fit, one_or_null, takes
 from .logical import to_avro
+from .plan import MAX_IN_ONE
 from .types import (
     MAX_RECURSION,
     NAMED,
@@ -203,6 +204,8 @@ class _Source:
             case Enum():
                 symbols = {symbol: write_long(at) for at, symbol in enumerate(of.symbols)}
                 add(f"{pad}o += {self._new('s', symbols)}[{x}]")
+            case Array() | Map() if len(pad) > 2 * MAX_IN_ONE:
+                add(f"{pad}{self.writer(of)}({x}, o, d)")
             case Array():
                 self._array(of, x, pad)
             case Map():

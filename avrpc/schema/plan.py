@@ -22,6 +22,11 @@ from .types import (
     records_in,
 )
 
+# Arrays and maps in each other, in one function of the source that is made for a type; deeper ones
+# get functions of their own. Python takes 20 blocks in each other, and from 3.12 on its compiler
+# ends the process on 30 comprehensions.
+MAX_IN_ONE = 8
+
 
 class Tagged(NamedTuple):
     """One branch of a union, and what fastavro calls it.

@@ -20,7 +20,7 @@ from .arrive import Convert
 from .compat import Comparison, Pair, match_fields
 from .fit import At
 from .logical import from_avro
-from .plan import Plan
+from .plan import MAX_IN_ONE, Plan
 from .types import NAMED, Array, Branch, Enum, Field, Fixed, Map, Primitive, Record, Type, Union
 
 _CONSTANTS = (bool, int, float, str, bytes, type(None))
@@ -211,10 +211,10 @@ class ResolvingFunctions:
             self._lines.append(f"def {body}(v):")
             if isinstance(one, Union):
                 self._union(one, other)
-            else:
-                assert isinstance(one, Record)
-                assert isinstance(other, Record)
+            elif isinstance(one, Record) and isinstance(other, Record):
                 self._lines += [f" {line}" for line in self._record(one, other, "v", "return")]
+            else:
+                self._lines.append(f" return {self._value(one, other, 'v')}")
         exec("\n".join(self._lines), self._objects)  # noqa: S102 - all of it is made in this file
         made: Convert = self._objects[name]
         return made
@@ -235,26 +235,25 @@ class ResolvingFunctions:
         else:
             self._lines.append(f" return [{self._value(writer, reader, 'y')} for y in v]")
 
-    def _value(self, writer: Type, reader: Type, x: str) -> str:
-        """Write an expression: the reader's value for the datum `x`."""
+    def _value(self, writer: Type, reader: Type, x: str, depth: int = 0) -> str:
+        """Write an expression: the reader's value for the datum `x`, in so many comprehensions."""
         if not self._plan.needs(writer, reader):
             return x
         match writer, reader:
             case (Union(), _) | (Record(), Record()):
-                pair = (writer, reader)
-                if pair not in self._functions:
-                    self._functions[pair] = self._new("f")
-                    self._pending.append((pair, self._functions[pair]))
-                return f"{self._functions[pair]}({x})"
+                return f"{self._function_of(writer, reader)}({x})"
             case _, Union():
                 ((_, target),) = self._plan.parts[writer, reader]
-                return self._tagged(reader, target, self._value(writer, target, x))
+                return self._tagged(reader, target, self._value(writer, target, x, depth))
+            case (Array(), Array()) | (Map(), Map()) if depth == MAX_IN_ONE:
+                return f"{self._function_of(writer, reader)}({x})"
             case Array(), Array():
                 y = self._new("y")
-                return f"[{self._value(writer.items, reader.items, y)} for {y} in {x}]"
+                made = self._value(writer.items, reader.items, y, depth + 1)
+                return f"[{made} for {y} in {x}]"
             case Map(), Map():
                 k, y = self._new("k"), self._new("y")
-                made = self._value(writer.values, reader.values, y)
+                made = self._value(writer.values, reader.values, y, depth + 1)
                 return f"{{{k}: {made} for {k}, {y} in {x}.items()}}"
         pair = writer, reader
         if pair not in self._converters:
@@ -263,6 +262,14 @@ class ResolvingFunctions:
         for convert in self._converters[pair]:
             x = f"{convert}({x})"
         return x
+
+    def _function_of(self, writer: Type, reader: Type) -> str:
+        """Give the name of the function for two types; its body comes later."""
+        pair = writer, reader
+        if pair not in self._functions:
+            self._functions[pair] = self._new("f")
+            self._pending.append((pair, self._functions[pair]))
+        return self._functions[pair]
 
     def _tagged(self, reader: Type, target: Type, made: str) -> str:
         name = _tag(reader, target)

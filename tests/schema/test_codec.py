@@ -2,6 +2,7 @@
 
 import copy
 import threading
+from datetime import date
 from typing import Any
 
 import fastavro
@@ -199,6 +200,41 @@ def test_items_may_be_anything_that_takes_a_byte() -> None:
 
 
 # -- recursion: fastavro ends the process on what is refused here
+
+
+def nested(shape: str, leaf: Any, levels: int) -> Any:
+    """A type in so many arrays, maps or unions of null and an array."""
+    for _ in range(levels):
+        if shape == "map":
+            leaf = {"type": "map", "values": leaf}
+        else:
+            leaf = {"type": "array", "items": leaf}
+            leaf = ["null", leaf] if shape == "union" else leaf
+    return leaf
+
+
+def nested_value(shape: str, leaf: Any, levels: int) -> Any:
+    for _ in range(levels):
+        leaf = {"k": leaf} if shape == "map" else [leaf]
+    return leaf
+
+
+@pytest.mark.parametrize(("shape", "levels"), [("array", 64), ("map", 64), ("union", 32)])
+def test_types_as_deep_as_may_be_have_codecs(shape: str, levels: int) -> None:
+    """Python takes 20 blocks in each other; from 3.12 on, 30 comprehensions end the process."""
+    for leaf, value, more in ((DATE, date(1970, 1, 2), "int"), ("int", 5, "double")):
+        for depth in (7, 8, 9, 20, levels):
+            of, reader = (type_of(nested(shape, one, depth)) for one in (leaf, more))
+            made = codec(nested(shape, leaf, depth))
+            deep = nested_value(shape, value, depth)
+            data = bytes(made.encode(deep))
+            assert made.decode(data) == deep
+            assert "expected" in invalid(made.encode, nested_value(shape, "x", depth)).text
+            arrives = Codec(reader, At("it")).reading(of, At("it"), Comparison()).decode(data)
+            assert arrives == nested_value(shape, 1 if leaf is DATE else 5.0, depth)
+            back = Codec(of, At("it")).reading(reader, At("it"), Comparison())
+            if leaf is DATE:
+                assert back.decode(data) == deep
 
 
 def test_recursion_is_limited_both_ways() -> None:
