@@ -11,8 +11,8 @@ SETUP = @"$(PYTHON)" tools/setup_venv.py
 help:
 	@echo "make demo     watch this machine through avrpc, for a few seconds"
 	@echo "make test     lint, types, then all tests   (ARGS=... goes to pytest)"
-	@echo "make torture  hostile bytes, interfaces, values and peers, for up to an hour; every figure"
-	@echo "              goes to build/torture.json; make torture-fuzz and so on for a part alone"
+	@echo "make torture  hostile bytes, interfaces, values, peers and networks, for up to an hour; every"
+	@echo "              figure goes to build/torture.json; make torture-fuzz and so on for a part"
 	@echo "make mutants  thirty defects, one at a time: do the tests of their modules notice them?"
 	@echo "make bench    avrpc beside grpc.aio; every figure goes to build/bench.json"
 	@echo "make clean    remove .venv and everything else that was made here"

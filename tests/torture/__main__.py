@@ -37,6 +37,7 @@ PARTS = {
     "schemas": 4,  # random interfaces with random values
     "versions": 4,  # random interfaces, each with a random later version
     "flood": 3,  # handshakes, each with another protocol
+    "faults": 4,  # every kind of call over a network that fails in nine ways
 }
 
 
