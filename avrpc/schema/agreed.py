@@ -115,7 +115,7 @@ class AgreedMessage(Message):
             return self._own.request
         versions, at = self._versions, At(self.name)
         theirs, mine = versions.parameters(self.name)
-        codec = Codec(mine, at, parameters=mine)
+        codec = Codec(mine, at, parameters=mine, own=self.own)
         return codec.reading(theirs, at, versions.comparison, versions.requests)
 
     @cached_property
@@ -124,7 +124,7 @@ class AgreedMessage(Message):
         if self.wire.streams_response:
             return None
         versions, at = self._versions, At(f"{self.name}()")
-        codec = Codec(self.response_type, at)
+        codec = Codec(self.response_type, at, own=self.own)
         if not self._at_client:
             return codec
         theirs = self._peer.response_type

@@ -15,17 +15,14 @@ from .types import NAMED, Array, Branch, Fixed, Map, Primitive, Record, Type, Un
 Convert = Callable[[Any], Any]
 
 
-def compile_arriving(root: Type, plan: Plan) -> Convert | None:
-    """Make the function from a datum to a value; None where they are the same.
+class ArrivingFunctions:
+    """Functions from datums to values, made as they are needed. What several need is made once.
 
-    It raises ValueError or OverflowError for a datum that no Python value can stand for. Dicts that
-    fastavro made are changed in place.
+    They are source in the making, each ``f(v)``: a datum, giving the value.
+
+    Args:
+        plan: For all types that functions are asked for.
     """
-    return _Source(plan).function(root) if plan.changes(root) else None
-
-
-class _Source:
-    """Functions in the making. Each is ``f(v)``: a datum, giving the value."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -49,7 +46,15 @@ class _Source:
             self.pending.append((of, self.functions[of]))
         return self.functions[of]
 
-    def function(self, root: Type) -> Convert:
+    def function(self, root: Type) -> Convert | None:
+        """Make the function from a datum to a value; None where they are the same.
+
+        It raises ValueError or OverflowError for a datum that no Python value can stand for. Dicts
+        that fastavro made are changed in place.
+        """
+        if not self.plan.changes(root):
+            return None
+        self.lines = []
         name = self.new("f")
         self.lines += [f"def {name}(v):", f" return {self.value(root, 'v')}"]
         while self.pending:

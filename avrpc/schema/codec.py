@@ -26,13 +26,12 @@ import fastavro
 
 from avrpc.errors import InvalidValue
 
-from .arrive import Convert, compile_arriving
+from .arrive import Convert
 from .compat import Comparison, Verdict
-from .encode import Encode, compile_encoder
-from .fast import FastSchemas
+from .encode import Encode
 from .fit import At, fit, quote
 from .gate import weigh
-from .plan import Plan
+from .own import OwnTypes
 from .resolution import Resolution
 from .resolve import ResolvingPlan, find_problem
 from .scan import Reading, compile_portion, compile_scan
@@ -46,6 +45,12 @@ _read: Callable[..., Any] = fastavro.schemaless_reader
 class Codec:
     """Encodes and decodes values of one type.
 
+    Args:
+        of: The type.
+        at: Where its values are, for errors.
+        parameters: The record whose fields are a message's parameters, and called so.
+        own: What codecs of the same text share.
+
     Attributes:
         type: The type.
 
@@ -53,16 +58,19 @@ class Codec:
     a large type takes long. Both may be called from several threads at once.
     """
 
-    def __init__(self, of: Type, at: At, parameters: Record | None = None) -> None:
+    def __init__(
+        self, of: Type, at: At, parameters: Record | None = None, own: OwnTypes | None = None
+    ) -> None:
         self.type = of
         self._at = at
         self._parameters = parameters
-        self._what = _Read(of, of, at)
+        self._own = own or OwnTypes()
+        self._what = _Read(of, of, at, self._own)
 
     @cached_property
     def encode(self) -> Callable[[Any], bytearray]:
         """Takes a value, gives its bytes. Raises `InvalidValue`, and then nothing was made."""
-        return _encoder(self.type, self._at, self._parameters)
+        return _encoder(self.type, self._at, self._own, self._parameters)
 
     @cached_property
     def decode(self) -> Callable[[Data], Any]:
@@ -82,7 +90,7 @@ class Codec:
         """
         if comparison.verdict(writer, self.type) is Verdict.SAME:
             return self
-        made = Codec(self.type, self._at, self._parameters)
+        made = Codec(self.type, self._at, self._parameters, self._own)
         made._what = _reading(writer, self.type, at, comparison, shared)
         return made
 
@@ -96,15 +104,16 @@ class ItemsCodec:
     As with `Codec`, the functions are made when they are first asked for.
     """
 
-    def __init__(self, of: Type, at: At) -> None:
+    def __init__(self, of: Type, at: At, own: OwnTypes | None = None) -> None:
         self.type = of
         self._at = at
-        self._what = _Read(of, of, at)
+        self._own = own or OwnTypes()
+        self._what = _Read(of, of, at, self._own)
 
     @cached_property
     def encode(self) -> Callable[[Any], bytearray]:
         """As `Codec.encode`."""
-        return _encoder(self.type, self._at)
+        return _encoder(self.type, self._at, self._own)
 
     @cached_property
     def decode(self) -> Callable[[Data, int], list[Any]]:
@@ -129,7 +138,7 @@ class ItemsCodec:
         """As `Codec.reading`, for the items of a stream."""
         if comparison.verdict(writer, self.type) is Verdict.SAME:
             return self
-        made = ItemsCodec(self.type, self._at)
+        made = ItemsCodec(self.type, self._at, self._own)
         made._what = _reading(writer, self.type, at, comparison, shared)
         return made
 
@@ -139,32 +148,26 @@ class _Read:
     """What is read: the writer's type, as what, and where, for errors.
 
     Attributes:
-        resolution: For the two types; None where they are the same.
+        by: What makes the decoder: for the two types, or for the one where they are the same.
     """
 
     writer: Type
     reader: Type
     at: At
-    resolution: Resolution | None = None
+    by: Resolution | OwnTypes
 
-    def compile(self, *, many: bool = False) -> tuple[dict[str, Any], bool, Convert | None]:
-        """Make a schema for fastavro, and what changes its datums (a list of `many`).
-
-        Tells also whether the schema is a wrapper.
-        """
-        of = Array(self.writer) if many else self.writer
-        if self.resolution is None:
-            plan = Plan(of)
-            return *FastSchemas(plan).schema(of), compile_arriving(of, plan)
-        function = self.resolution.functions.function(self.writer, self.reader, many=many)
-        return *self.resolution.schemas.schema(of), function
+    def decoder(self, *, many: bool = False) -> tuple[dict[str, Any], bool, Convert | None]:
+        """Make a schema for fastavro, tell whether it is a wrapper, and what changes its datums."""
+        if isinstance(self.by, Resolution):
+            return self.by.decoder(self.writer, self.reader, many=many)
+        return self.by.decoder(Array(self.writer) if many else self.writer)
 
     @cached_property
     def reading(self) -> Reading | None:
         """What a scan has to count besides what came; None where nothing is added to that."""
-        if self.resolution is None or not self.resolution.added.most:
-            return None
-        return Reading(self.reader, self.resolution.added)
+        if isinstance(self.by, Resolution) and self.by.added.most:
+            return Reading(self.reader, self.by.added)
+        return None
 
     def safe_bytes(self, *, many: bool = False) -> int:
         """How long a value may be that fastavro gets with no look at it before."""
@@ -173,6 +176,12 @@ class _Read:
         of = Array(self.writer) if many else self.writer
         return weigh(of, self.reading.added.most if self.reading else {}).safe_bytes
 
+    def explaining(self) -> Resolution:
+        """What finds out what is wrong with values that could be decoded, and no more than that."""
+        if isinstance(self.by, Resolution):
+            return self.by
+        return Resolution([(self.writer, self.reader)], Comparison())
+
 
 def _reading(
     writer: Type, reader: Type, at: At, comparison: Comparison, shared: Resolution | None
@@ -180,8 +189,8 @@ def _reading(
     return _Read(writer, reader, at, shared or Resolution([(writer, reader)], comparison))
 
 
-def _encoder(of: Type, at: At, parameters: Record | None = None) -> Encode:
-    encode_ordinary = compile_encoder(of)
+def _encoder(of: Type, at: At, own: OwnTypes, parameters: Record | None = None) -> Encode:
+    encode_ordinary = own.encoder(of)
 
     def encode(value: Any) -> bytearray:
         try:
@@ -198,7 +207,7 @@ def _encoder(of: Type, at: At, parameters: Record | None = None) -> Encode:
 
 
 def _decoder(what: _Read) -> Callable[[Data], Any]:
-    schema, wrapped, arriving = what.compile()
+    schema, wrapped, arriving = what.decoder()
     read, new = _read, BytesIO
     scan = _scanner(what)
     explain = _explainer(what, scan)
@@ -251,7 +260,7 @@ def _decoder(what: _Read) -> Callable[[Data], Any]:
 
 def _items_decoder(what: _Read) -> Callable[[Data, int], list[Any]]:
     """Decode the items of a frame as one array, of one block: 1.05 us an item instead of 1.55."""
-    schema, _, arriving = what.compile(many=True)
+    schema, _, arriving = what.decoder(many=True)
     read, new, join, counts = _read, BytesIO, b"".join, _COUNTS
     scan = _scanner(what)
     explain = _explainer(what, scan)
@@ -332,8 +341,9 @@ def _explainer(
         try:
             scan(bytes(data), count)
             if not made:  # once: comparing is dear, and whoever sends rubbish sends more of it
-                resolution = what.resolution or Resolution([(writer, reader)], Comparison())
-                made.append((resolution.plan, *resolution.schemas.schema(writer)))
+                resolution = what.explaining()
+                schema, wrapped, _ = resolution.decoder(writer, reader)
+                made.append((resolution.plan, schema, wrapped))
             plan, schema, wrapped = made[0]
             source = BytesIO(data)
             for _ in range(count):

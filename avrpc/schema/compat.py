@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from threading import Lock
 
 from .changes import Change, own_changes
 from .gate import MAX_TEXT_BYTES
@@ -84,7 +85,7 @@ _OF_PRIMITIVES = {level: Look(level) for level in Verdict}
 
 
 class Comparison:
-    """Verdicts on pairs of types, found once and kept.
+    """Verdicts on pairs of types, found once and kept. Threads may ask at once.
 
     Args:
         max_steps: After so many, what is not settled is incompatible, and `changes` says that it
@@ -101,18 +102,25 @@ class Comparison:
         self._names: dict[Named, frozenset[str]] = {}
         self._final: set[Pair] = set()
         self._left = max_steps
+        self._lock = Lock()
 
     def verdict(self, writer: Type, reader: Type) -> Verdict:
         """How values of ``writer`` fit ``reader``. INCOMPATIBLE also for what is too large."""
         pair = (writer, reader)
         if pair not in self._levels:
-            # What is made of settled pairs alone can be told even when nothing is left.
-            self._left = max(self._left, 4 + len(getattr(writer, "fields", ())))
-            before = len(self._users)
-            self._add(pair)
-            self._settle_what_fits()
-            self._settle_how_well(list(self._users)[before:])
+            with self._lock:
+                self._settle(pair)
         return self._levels[pair]
+
+    def _settle(self, pair: Pair) -> None:
+        if pair in self._levels:
+            return
+        # What is made of settled pairs alone can be told even when nothing is left.
+        self._left = max(self._left, 4 + len(getattr(pair[0], "fields", ())))
+        before = len(self._users)
+        self._add(pair)
+        self._settle_what_fits()
+        self._settle_how_well(list(self._users)[before:])
 
     def parts(self, writer: Type, reader: Type) -> tuple[Pair, ...]:
         """Give the pairs that a value of this one takes; of a writer's branches, those that fit."""

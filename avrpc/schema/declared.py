@@ -14,6 +14,7 @@ from .codec import Codec
 from .compat import Comparison, Verdict
 from .fit import At, fit, quote
 from .names import namespace_of, suggest
+from .own import OwnTypes
 from .resolution import Resolution
 from .types import Primitive, Record, short
 from .varint import Data, read_long, write_long
@@ -102,13 +103,18 @@ class ErrorCodec:
     """
 
     def __init__(
-        self, message: str, classes: Iterable[type[DeclaredError]], records: Iterable[Record]
+        self,
+        message: str,
+        classes: Iterable[type[DeclaredError]],
+        records: Iterable[Record],
+        own: OwnTypes | None = None,
     ) -> None:
         self.classes = tuple(classes)
         self._message = message
         self._text = Codec(Primitive("string"), At(f"{message}() error"))
         self._codecs = [
-            Codec(record, At(f"{message}() error", short(record.name))) for record in records
+            Codec(record, At(f"{message}() error", short(record.name)), own=own)
+            for record in records
         ]
         self._readers = [
             _reader(one, codec) for one, codec in zip(self.classes, self._codecs, strict=True)

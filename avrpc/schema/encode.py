@@ -50,24 +50,6 @@ class Misfit(Exception):
     """A value is not of the ordinary form; `fit` will say why, or convert it."""
 
 
-def compile_encoder(root: Type) -> Encode:
-    """Make the function from a value to its bytes.
-
-    It raises any `Exception` for a value that does not fit, or is of an unusual form.
-    """
-    source = _Source()
-    write = source.writer(root)
-    source.run()
-    put: Callable[[Any, bytearray], None] = source.objects[write]
-
-    def encode(value: Any) -> bytearray:
-        made = bytearray()
-        put(value, made)
-        return made
-
-    return encode
-
-
 def _doubles(values: list[float]) -> array[float]:
     made = array("d", values)
     if sys.byteorder == "big":  # pragma: no cover
@@ -149,8 +131,11 @@ _PYTHON = {
 _LOGICAL_PYTHON = {"decimal": "Decimal", "uuid": "UUID", "date": "date"}
 
 
-class _Source:
-    """Functions in the making. Each is ``f(v, o, d)``: a value, the output, the depth so far."""
+class Encoders:
+    """Encoders of one text's types, made as they are needed. What several hold is made once.
+
+    They are functions in the making, each ``f(v, o, d)``: a value, the output, the depth so far.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, Any] = dict(_OBJECTS)
@@ -160,8 +145,25 @@ class _Source:
         self._defaults: list[tuple[str, str, Callable[[], Any]]] = []
         self._count = 0
 
-    def run(self) -> None:
+    def encoder(self, root: Type) -> Encode:
+        """Make the function from a value to its bytes.
+
+        It raises any `Exception` for a value that does not fit, or is of an unusual form.
+        """
+        write = self.writer(root)
+        self._run()
+        put: Callable[[Any, bytearray], None] = self.objects[write]
+
+        def encode(value: Any) -> bytearray:
+            made = bytearray()
+            put(value, made)
+            return made
+
+        return encode
+
+    def _run(self) -> None:
         """Write the bodies of all functions asked for, and run the source."""
+        self._lines, self._defaults = [], []
         while self._pending:
             of, name = self._pending.pop()
             self._lines.append(f"def {name}(v, o, d=0):")

@@ -47,10 +47,17 @@ def fast_name(name: str) -> str:
 
 
 class Plan:
-    """The differences for one root type and all that it holds."""
+    """The differences for some types and all that they hold."""
 
-    def __init__(self, root: Type) -> None:
+    def __init__(self, *roots: Type) -> None:
         self._known: dict[Type, bool] = {}
+        for root in roots:
+            self.include(root)
+
+    def include(self, root: Type) -> None:
+        """Look into one more type. What was found of others stays as it is."""
+        if all(record in self._known for record in records_in(root)):
+            return
         for group in components(records_in(root), held_records):
             records = group.records
             self._known.update(dict.fromkeys(records, False))  # for those that hold each other

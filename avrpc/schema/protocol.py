@@ -17,6 +17,7 @@ from .fit import At
 from .gate import MAX_TYPES, check_count, check_text
 from .messages import Signature, Signatures, collect_protocol, read_protocol
 from .names import namespace_of
+from .own import OwnTypes
 from .parse import Names
 from .strictjson import Place, compact, read_json
 from .types import Array, Field, Named, Record, Type, short
@@ -66,6 +67,7 @@ class Message:
         request_type: All parameters, the streamed one too, as a record.
         response_type: The response, as an array where it is streamed.
         error_types: What the classes in `errors` were made from.
+        own: What the codecs of all messages share.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Message:
         signature: Signature,
         number: int,
         class_of: Callable[[Record], type[DeclaredError]] = error_class,
+        own: OwnTypes | None = None,
     ) -> None:
         self.name = signature.name
         self.doc = signature.doc
@@ -82,6 +85,7 @@ class Message:
         self.request_type = signature.request
         self.response_type = signature.response
         self.error_types = signature.errors
+        self.own = own or OwnTypes()
         self._class_of = class_of
         fields = self.request_type.fields
         streams = self.kind.streams_request
@@ -98,33 +102,34 @@ class Message:
     def request(self) -> Codec:
         """Parameters by name, as a dict, without the streamed one."""
         record = Record(self.name, fields=self._fields)
-        return Codec(record, At(self.name), parameters=record)
+        return Codec(record, At(self.name), parameters=record, own=self.own)
 
     @cached_property
     def response(self) -> Codec | None:
         """The response; None where it is streamed. Its errors call it ``name()``."""
         if self.kind.streams_response:
             return None
-        return Codec(self.response_type, At(f"{self.name}()"))
+        return Codec(self.response_type, At(f"{self.name}()"), own=self.own)
 
     @cached_property
     def request_items(self) -> ItemsCodec | None:
         """Items of the streamed parameter; None where there is none."""
         if not self.kind.streams_request:
             return None
-        return _items(self._streamed_field.type, f"{self.name}.{self.streamed_parameter}")
+        name = f"{self.name}.{self.streamed_parameter}"
+        return _items(self._streamed_field.type, name, self.own)
 
     @cached_property
     def response_items(self) -> ItemsCodec | None:
         """Items of the streamed response; None where it is not streamed."""
         if not self.kind.streams_response:
             return None
-        return _items(self.response_type, f"{self.name}()")
+        return _items(self.response_type, f"{self.name}()", self.own)
 
     @cached_property
     def error(self) -> ErrorCodec:
         """The declared errors, and a text for others: Avro's effective error union."""
-        return ErrorCodec(self.name, self.errors, self.error_types)
+        return ErrorCodec(self.name, self.errors, self.error_types, self.own)
 
     @property
     def _streamed_field(self) -> Field:
@@ -134,9 +139,9 @@ class Message:
         return f"<message {self.name}: {self.kind}>"
 
 
-def _items(of: Type, name: str) -> ItemsCodec:
+def _items(of: Type, name: str, own: OwnTypes) -> ItemsCodec:
     assert isinstance(of, Array)
-    return ItemsCodec(of.items, item_place(of.items, name))
+    return ItemsCodec(of.items, item_place(of.items, name), own)
 
 
 def item_place(item: Type, name: str) -> At:
@@ -172,8 +177,9 @@ class Protocol:
         self.types = MappingProxyType(dict(types))
         self._error_classes: dict[Record, type[DeclaredError]] = {}
         numbers = {key: number for number, key in enumerate(sorted(signatures.messages))}
+        own = OwnTypes()
         messages = {
-            key: Message(signature, numbers[key], self._class_of)
+            key: Message(signature, numbers[key], self._class_of, own)
             for key, signature in signatures.messages.items()
         }
         self.messages: Mapping[str, Message] = MappingProxyType(messages)

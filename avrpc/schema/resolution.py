@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from threading import Lock
+from typing import Any
 
 from .added import Added
+from .arrive import Convert
 from .compat import Comparison, Pair
 from .fast import FastSchemas
 from .resolve import ResolvingFunctions, ResolvingPlan
+from .types import Array, Type
 
 
 class Resolution:
@@ -25,6 +29,23 @@ class Resolution:
     def __init__(self, pairs: Iterable[Pair], comparison: Comparison) -> None:
         self._pairs = tuple(pairs)
         self._comparison = comparison
+        self._lock = Lock()
+
+    def decoder(
+        self, writer: Type, reader: Type, *, many: bool = False
+    ) -> tuple[dict[str, Any], bool, Convert | None]:
+        """Make a schema for fastavro, tell whether it is a wrapper, and what changes its datums.
+
+        Threads may ask for them at once; they are made one after the other.
+
+        Args:
+            writer: One of the types, or of those that they hold.
+            reader: What it is read as.
+            many: Whether it is for arrays of them.
+        """
+        with self._lock:
+            function = self.functions.function(writer, reader, many=many)
+            return *self.schemas.schema(Array(writer) if many else writer), function
 
     @cached_property
     def plan(self) -> ResolvingPlan:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from avrpc.schema import Branch
-from avrpc.schema.arrive import compile_arriving
+from avrpc.schema.arrive import ArrivingFunctions
 from avrpc.schema.plan import Plan
 from tests.schema.build import LIST, TICK, record_json, same, type_of
 
@@ -46,7 +46,7 @@ CONVERTED = [
 @pytest.mark.parametrize(("json", "datum", "value"), CONVERTED)
 def test_a_datum_is_converted(json: Any, datum: Any, value: Any) -> None:
     of = type_of(json)
-    convert = compile_arriving(of, Plan(of))
+    convert = ArrivingFunctions(Plan(of)).function(of)
     assert convert is not None
     assert same(convert(datum), value)
 
@@ -54,12 +54,12 @@ def test_a_datum_is_converted(json: Any, datum: Any, value: Any) -> None:
 @pytest.mark.parametrize("json", [TICK, LIST, "int", ["null", "string"], ["null", E, "int"]])
 def test_what_is_the_same_is_not_touched(json: Any) -> None:
     of = type_of(json)
-    assert compile_arriving(of, Plan(of)) is None
+    assert ArrivingFunctions(Plan(of)).function(of) is None
 
 
 def test_what_no_value_stands_for_is_an_error() -> None:
     of = type_of(DATED)
-    convert = compile_arriving(of, Plan(of))
+    convert = ArrivingFunctions(Plan(of)).function(of)
     assert convert is not None
     with pytest.raises((ValueError, OverflowError)):
         convert({"d": 1 << 30, "n": 1})

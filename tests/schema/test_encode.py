@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from avrpc.errors import InvalidValue
 from avrpc.schema import Branch
-from avrpc.schema.encode import Misfit, compile_encoder
+from avrpc.schema.encode import Encoders, Misfit
 from avrpc.schema.fit import At, fit
 from avrpc.schema.types import Enum, Field, Fixed, Record, Union
 from tests.schema.build import A_TICK, LIST, TICK, linked, record_json, samples, type_of
@@ -125,7 +125,7 @@ BYTES = [
 
 @pytest.mark.parametrize(("json", "value", "data"), BYTES)
 def test_values_are_written_as_avro_says(json: Any, value: Any, data: bytes) -> None:
-    assert compile_encoder(type_of(json))(value) == data
+    assert Encoders().encoder(type_of(json))(value) == data
 
 
 REFUSED = [
@@ -175,7 +175,7 @@ REFUSED = [
 def test_what_does_not_fit_is_refused_here_as_by_fit(json: Any, value: Any) -> None:
     of = type_of(json)
     with pytest.raises(Exception):  # noqa: B017, PT011 - that any will do is the promise
-        compile_encoder(of)(value)
+        Encoders().encoder(of)(value)
     with pytest.raises(InvalidValue):
         fit(of, value, At("it"))
 
@@ -201,7 +201,7 @@ def test_fit_and_encoder_agree_on_anything(data: st.DataObject) -> None:
     """What `fit` takes, in its ordinary form, the encoder takes, and nothing else."""
     sample = data.draw(samples())
     of = type_of(sample.json)
-    encode = compile_encoder(of)
+    encode = Encoders().encoder(of)
     value = data.draw(ANYTHING | sample.values)
     try:
         encoded = encode(value)
@@ -219,12 +219,12 @@ def test_names_can_never_become_source() -> None:
     """Names are checked when they are read; this is what holds if one slips through."""
     name = "\"']; raise SystemExit #\n"
     record = Record(name, fields=(Field(name, Enum(name, symbols=(name,))),))
-    encode = compile_encoder(Union((record, Fixed("F", size=1))))
+    encode = Encoders().encoder(Union((record, Fixed("F", size=1))))
     assert encode(Branch(name, {name: name})) == b"\0\0"
 
 
 def test_recursion_is_counted() -> None:
-    encode = compile_encoder(type_of(LIST))
+    encode = Encoders().encoder(type_of(LIST))
     assert encode(linked(64)) == b"\2" * 63 + b"\0"
     with pytest.raises(Misfit):
         encode(linked(65))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from avrpc.errors import InvalidValue
 from avrpc.schema.added import Added
 from avrpc.schema.compat import Comparison
-from avrpc.schema.encode import compile_encoder
+from avrpc.schema.encode import Encoders
 from avrpc.schema.fit import At
 from avrpc.schema.gate import MAX_NODES
 from avrpc.schema.resolve import ResolvingPlan
@@ -33,7 +33,7 @@ def scan(json: Any, data: bytes, count: int = 1) -> int:
 def test_what_was_encoded_passes(data: st.DataObject) -> None:
     sample = data.draw(samples())
     of = type_of(sample.json)
-    encoded = bytes(compile_encoder(of)(data.draw(sample.values)))
+    encoded = bytes(Encoders().encoder(of)(data.draw(sample.values)))
     assert compile_scan(of, At("it"))(encoded, 1) == len(encoded)
     assert compile_scan(of, At("it"), prefix=True)(encoded + b"more", 1) == len(encoded)
 
