@@ -84,7 +84,7 @@ class Server:
         self._connections: set[ServerConnection] = set()
         self._listening: set[trio.CancelScope] = set()
         self.closing = False
-        self._gone = trio.lowlevel.ParkingLot()  # waits for connections to end
+        self._gone = trio.lowlevel.ParkingLot()  # waits for connections, and listening, to end
 
     async def serve(
         self,
@@ -130,19 +130,23 @@ class Server:
     async def _serve(
         self, listeners: list[Listener], task_status: trio.TaskStatus[list[str]]
     ) -> None:
+        accepting = trio.CancelScope()
         async with trio.open_nursery() as connections:
-            with trio.CancelScope() as accepting:
-                self._listening.add(accepting)
-                if self.closing:
-                    accepting.cancel()
-                task_status.started([listener.address for listener in listeners])
-                async with trio.open_nursery() as nursery:
-                    for listener in listeners:
-                        logger.info("serving on %s", listener.address)
-                        nursery.start_soon(self._accept, listener, connections)
-            self._listening.discard(accepting)
-            for listener in listeners:
-                listener.close()
+            try:
+                with accepting:
+                    self._listening.add(accepting)
+                    if self.closing:
+                        accepting.cancel()
+                    task_status.started([listener.address for listener in listeners])
+                    async with trio.open_nursery() as nursery:
+                        for listener in listeners:
+                            logger.info("serving on %s", listener.address)
+                            nursery.start_soon(self._accept, listener, connections)
+            finally:
+                for listener in listeners:
+                    listener.close()
+                self._listening.discard(accepting)
+                self._gone.unpark_all()
 
     async def serve_stream(self, stream: trio.abc.Stream) -> None:
         """Serve one connection over a stream that is connected already; returns when it ends.
@@ -221,6 +225,8 @@ class Server:
                 connection.cut()
             with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
                 await self._wait_gone()
+                while self._listening:
+                    await self._gone.park()
 
     async def _wait_gone(self) -> None:
         while self._connections:

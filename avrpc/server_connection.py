@@ -113,8 +113,7 @@ class ServerConnection:
             if self._server.closing:  # it began to close during the handshake
                 self._scope.cancel()
             self._workers = Workers(nursery)
-            await session.run(events)
-            nursery.cancel_scope.cancel()
+            await session.run_in(nursery, events)
 
     def _accept(self, event: CallReceived) -> None:
         """A call came: start its handler."""

@@ -117,27 +117,34 @@ class Session:
             events: What came together with the end of the handshake.
         """
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._writer.run)
-            try:
-                self._dispatch(events)
-                while not self._over and trio.current_time() < self._read_until:
-                    deadline = min(self._watch.due, self._read_until)
-                    with trio.CancelScope(deadline=deadline) as self._reading:
-                        await self._read()
-                        break
-                    self._look()
-            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                self.end(self._failure or self._broke(error))
-            except Exception:
-                logger.exception("%s: internal error", self.transport.peer)
-                self.end(lost(f"the connection to {self.transport.peer} failed in this process"))
-            finally:
-                closed = lost(f"the connection to {self.transport.peer} was closed")
-                self.end(self._failure or closed)
-            with trio.move_on_after(_LAST_WORDS):
-                await self.flush()
-            nursery.cancel_scope.cancel()
-            await self.transport.aclose()  # at once: the peer may be waiting for our end
+            await self.run_in(nursery, events)
+
+    async def run_in(self, nursery: trio.Nursery, events: list[Any]) -> None:
+        """`run`, in a nursery that there is anyway; at the end it is cancelled.
+
+        One for each idle connection less is 1.3 KiB less.
+        """
+        nursery.start_soon(self._writer.run)
+        try:
+            self._dispatch(events)
+            while not self._over and trio.current_time() < self._read_until:
+                deadline = min(self._watch.due, self._read_until)
+                with trio.CancelScope(deadline=deadline) as self._reading:
+                    await self._read()
+                    break
+                self._look()
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            self.end(self._failure or self._broke(error))
+        except Exception:
+            logger.exception("%s: internal error", self.transport.peer)
+            self.end(lost(f"the connection to {self.transport.peer} failed in this process"))
+        finally:
+            closed = lost(f"the connection to {self.transport.peer} was closed")
+            self.end(self._failure or closed)
+        with trio.move_on_after(_LAST_WORDS):
+            await self.flush()
+        nursery.cancel_scope.cancel()
+        await self.transport.aclose()  # at once: the peer may be waiting for our end
 
     def _broke(self, error: Exception) -> ConnectionLost:
         return lost(f"the connection to {self.transport.peer} broke: {error}")

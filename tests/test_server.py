@@ -142,6 +142,15 @@ async def test_several_addresses_are_reported_in_order(
     assert not (tmp_path / "desk").exists()
 
 
+async def test_aclose_returns_when_nothing_listens_any_more(
+    nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    server = desk_server()
+    await nursery.start(server.serve, f"unix://{tmp_path / 'desk'}")
+    await server.aclose()
+    assert not (tmp_path / "desk").exists()
+
+
 async def test_name_with_two_families_is_served_on_both(nursery: trio.Nursery) -> None:
     families = {info[0] for info in socket.getaddrinfo("localhost", None, type=socket.SOCK_STREAM)}
     server = desk_server()
