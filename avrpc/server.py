@@ -76,8 +76,10 @@ class Server:
         self._methods = {
             protocol.name: bind_service(protocol, service) for protocol, service in services.items()
         }
-        self._texts = TextCache()
-        self._negotiations = NegotiationCache()
+        # A fleet's versions, many times over. More would be kept for strangers, not for clients:
+        # each takes some 280 objects, which Python's collector walks over again and again.
+        self._texts = TextCache(max_protocols=64)
+        self._negotiations = NegotiationCache(max_pairs=64)
         self._wire_limits = self.limits.wire()
         self._budget = AssemblyBudget(self.limits.max_assembly_bytes)
         self._door = Door(self.limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import socket
@@ -111,6 +112,16 @@ async def test_hooks_are_asked_about_connections_and_calls() -> None:
         with pytest.raises(avrpc.PermissionDenied):
             await client.load(b"")
     assert asked == ["stream", "alice last", "alice load"]
+
+
+async def test_server_remembers_no_more_versions_than_a_fleet_has() -> None:
+    server = desk_server()
+    made = json.loads(DESK.text)
+    for number in range(70):
+        made["doc"] = str(number)
+        async with open_pair(server, avrpc.Protocol.parse(json.dumps(made))) as client:
+            await client.last("EURUSD")
+    assert len(server._texts) == len(server._negotiations) == 64
 
 
 # ... where ...
