@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -189,7 +190,8 @@ def test_the_job_in_the_docs_guards_a_branch(
     repository.run("clone", "--quiet", "--no-local", ".", str(tmp_path / "clone"))
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "avrpc"
-    program.write_text(f'#!/bin/sh\nPYTHONPATH='{ROOT}' exec '{sys.executable}' -m avrpc.cli "$@"\n')
+    root, python = shlex.quote(str(ROOT)), shlex.quote(sys.executable)
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={root} exec {python} -m avrpc.cli "$@"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
 
