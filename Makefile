@@ -27,7 +27,7 @@ test:
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
 	@$(PY) -m mypy
-	@$(PY) -m pytest --numprocesses=3 --dist=worksteal \
+	@$(PY) -m pytest --numprocesses=2 --dist=worksteal \
 		--cov --cov-context=test --cov-report= --own-coverage $(ARGS)
 
 torture:

@@ -15,7 +15,7 @@ from tests.own_coverage import (  # noqa: F401 - hooks
 )
 
 # A time limit for each example would measure the machine. In CI, `settings()` is derandomised.
-settings.register_profile("avrpc", settings(), deadline=None)
+settings.register_profile("avrpc", settings(), deadline=None, max_examples=50)
 settings.load_profile("avrpc")
 # `make torture-properties`; what has fewer examples in `make test` asks for `examples`.
 settings.register_profile("torture", deadline=None, derandomize=False, max_examples=20_000)

@@ -76,9 +76,8 @@ def run(project: Path, *options: str) -> tuple[int, str]:
 MEASURED = ("--cov", "--cov-context=test", "--cov-report=")
 
 
-@pytest.mark.parametrize("processes", [(), ("-n", "2")])
-def test_module_covered_by_its_own_tests_passes(project: Path, processes: tuple[str, ...]) -> None:
-    code, output = run(project, "tests", *MEASURED, *processes)
+def test_module_covered_by_its_own_tests_passes(project: Path) -> None:
+    code, output = run(project, "tests", *MEASURED)
     assert code == 0, output
     assert "7 passed" in output  # three in each file, and the one module with code
 

@@ -22,7 +22,7 @@ from avrpc.testing import Link, open_pair
 from tests.desk import DESK, at_rest, desk_server, tick
 
 # More of them: AVRPC_SEEDS=1000 python -m pytest tests/test_semantics_random.py
-SEEDS = range(int(os.environ.get("AVRPC_SEEDS", "12")))
+SEEDS = range(int(os.environ.get("AVRPC_SEEDS", "6")))
 CLIENTS = 3
 TASKS = 6
 CALLS = 8
