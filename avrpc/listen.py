@@ -6,6 +6,7 @@ import errno
 import socket
 import ssl
 import stat
+from math import inf
 from pathlib import Path
 
 import trio
@@ -19,6 +20,7 @@ from avrpc.transport import SocketTransport, Transport
 # Accepting fails so while the process or the system is out of something that may come back.
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 _SHORTAGE_PAUSE = 0.1
+_SHORTAGE_QUIET = 10.0  # from one line about it to the next
 
 
 class Listener:
@@ -37,6 +39,7 @@ class Listener:
         self._where = address
         self._tls = tls
         self.address = str(address)
+        self._quiet_until = -inf
 
     async def accept(self) -> Transport | None:
         """The next connection, not yet opened; None if it is gone again.
@@ -50,13 +53,19 @@ class Listener:
             if error.errno in (errno.EBADF, errno.EINVAL, errno.ENOTSOCK):
                 raise
             if error.errno in _SHORTAGES:
-                logger.error("%s: can't accept: %s", self.address, error)  # noqa: TRY400  # no bug
+                self._complain(error)
                 await trio.sleep(_SHORTAGE_PAUSE)
             return None
         unix = isinstance(self._where, UnixAddress)
         where = self.address if unix else str(type(self._where)(*peer[:2]))
         transport = SocketTransport(socket.socket(fileno=accepted.detach()), where)
         return transport if self._tls is None else TlsTransport(transport, self._tls, None)
+
+    def _complain(self, error: OSError) -> None:
+        now = trio.current_time()
+        if now >= self._quiet_until:
+            self._quiet_until = now + _SHORTAGE_QUIET
+            logger.error("%s: can't accept: %s", self.address, error)
 
     def close(self) -> None:
         """Close the socket, and remove its file; again, it does nothing."""

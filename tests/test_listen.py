@@ -165,6 +165,17 @@ async def test_accept_that_fails_for_now_gives_none(
     assert len(caplog.records) == (1 if pause else 0)
 
 
+async def test_shortage_is_logged_once_in_ten_seconds(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing = FailingSocket(errno.EMFILE)
+    listener = Listener(failing, TcpAddress("127.0.0.1", 1))  # type: ignore[arg-type]
+    while trio.current_time() < 19.95:
+        assert await listener.accept() is None
+    assert len(caplog.records) == 2
+    assert "Too many open files" in caplog.text
+
+
 async def test_accept_that_can_work_no_more_raises() -> None:
     failing = FailingSocket(errno.EBADF)
     listener = Listener(failing, TcpAddress("127.0.0.1", 1))  # type: ignore[arg-type]
