@@ -598,13 +598,22 @@ async def test_items_that_do_not_fit_end_the_call_as_invalid(
     assert not caplog.records
 
 
-async def test_call_with_no_time_left_is_not_run() -> None:
+@pytest.mark.parametrize("left", [0, -1, -(2**63)])
+async def test_call_with_no_time_left_is_not_run(left: int) -> None:
     server = desk_server()
     async with open_raw_client(server) as client:
-        call = frame(Kind.CALL, 1, NUMBERS["last"], 0, "EURUSD", 1, flags=DEADLINE)
+        call = frame(Kind.CALL, 1, NUMBERS["last"], left, "EURUSD", 1, flags=DEADLINE)
         await client.send(call)
         kind, flags, body = await client.receive()
         assert (kind, flags, body[1]) == (Kind.STATUS, 0, StatusCode.DEADLINE_EXCEEDED << 1)
+
+
+async def test_call_with_all_the_time_that_can_be_told_is_run() -> None:
+    async with open_raw_client(desk_server()) as client:
+        call = frame(Kind.CALL, 1, NUMBERS["last"], 2**63 - 1, "EURUSD", 1, flags=DEADLINE)
+        await client.send(call)
+        kind, _, _ = await client.receive()
+        assert kind == Kind.RESULT
 
 
 async def test_handler_waits_for_credit_and_ends_quietly_when_it_is_broken_off(

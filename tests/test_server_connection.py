@@ -107,6 +107,31 @@ async def test_peer_that_breaks_the_rules_is_told_and_the_others_are_not_touched
     assert len(caplog.records) == 1
 
 
+async def test_cancelled_handlers_keep_their_slots_until_they_have_ended(
+    autojump_clock: MockClock,
+) -> None:
+    async def last(symbol: str, depth: int) -> Any:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(10)
+        return tick()
+
+    server = desk_server(limits=avrpc.Limits(max_calls=5), last=last)
+    async with open_raw_client(server) as client:
+        for call_id in range(1, 6):
+            await client.send(frame(Kind.CALL, call_id, NUMBERS["last"], "EURUSD", 1))
+            await wait_all_tasks_blocked()
+            await client.send(frame(Kind.CANCEL, call_id))
+            await wait_all_tasks_blocked()
+            assert server.running == call_id
+        await client.send(frame(Kind.CALL, 6, NUMBERS["last"], "EURUSD", 1))
+        kind, _, body = await client.receive()
+        assert (kind, body[1]) == (Kind.GOAWAY, GoawayCode.PROTOCOL_ERROR << 1)
+        assert server.running == 5
+        await server._wait_gone()
+    assert server.running == 0
+    assert trio.current_time() == 10
+
+
 async def test_handlers_beyond_the_limit_are_refused_and_have_not_run(
     autojump_clock: MockClock,
 ) -> None:
