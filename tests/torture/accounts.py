@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 import trio
 
 import avrpc
+from avrpc.client import Client
 from avrpc.door import most_connections
 from tests.desk import at_rest
 
@@ -26,10 +28,20 @@ def held() -> Held:
     return Held(trio.lowlevel.current_statistics().tasks_living, psutil.Process().num_fds())
 
 
+def resident_bytes() -> int:
+    """What the process has in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 def resident() -> int:
     """What the process has in memory, in MB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() >> 20
+    return resident_bytes() >> 20
+
+
+def account(*ends: Client | avrpc.Server) -> dict[str, Any]:
+    """What the process holds, and what quiet ends in it hold that they should not; for JSON."""
+    gc.collect()
+    return held()._asdict() | {"resident": resident_bytes(), "not_at_rest": at_rest(*ends)}
 
 
 async def left_at(server: avrpc.Server, seconds: float) -> list[str]:

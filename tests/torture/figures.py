@@ -34,6 +34,8 @@ class Run:
 
     Attributes:
         held: Whether every figure is within its bounds, and nothing was raised.
+        figures: By name, each with its unit and bounds.
+        problems: What went wrong and is no figure.
     """
 
     def __init__(self, part: str, what: str = "", *, file: Path | None = None) -> None:
@@ -43,7 +45,7 @@ class Run:
         self._file = file or (Path(named) if named else None)
         self.held = True
         self.problems: list[str] = []
-        self._figures: dict[str, dict[str, Any]] = {}
+        self.figures: dict[str, dict[str, Any]] = {}
         self._begun = time.monotonic()
 
     def add(
@@ -61,7 +63,7 @@ class Run:
             figure["at_most"] = at_most
         if at_least is not None:
             figure["at_least"] = at_least
-        self._figures[name] = figure
+        self.figures[name] = figure
         if not _is_within(figure):
             self.held = False
 
@@ -86,7 +88,7 @@ class Run:
             "run": self.what,
             "held": self.held,
             "seconds": round(time.monotonic() - self._begun, 1),
-            "figures": self._figures,
+            "figures": self.figures,
         }
         if self.problems:
             line["problems"] = self.problems
