@@ -39,6 +39,7 @@ PARTS = {
     "flood": 3,  # handshakes, each with another protocol
     "faults": 4,  # every kind of call over a network that fails in nine ways
     "soak": 3,  # a million calls, and a hundred thousand connections
+    "cancels": 5,  # calls of every kind, cancelled at random points
 }
 
 
