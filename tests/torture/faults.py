@@ -210,6 +210,7 @@ async def use(address: str, case: Case, plan: Plan, found: Found, problems: list
                     nursery.start_soon(make, client, case, call)
             if plan.must == WELL:
                 await client._session.wait_idle()
+                await client._session.flush()  # such as an answer to a PING
                 problems += at_rest(client)
             done = trio.current_time()
     except Exception as error:  # noqa: BLE001 - as in `make`
