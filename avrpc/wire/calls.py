@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from avrpc.wire.codes import LocalError
@@ -51,8 +51,13 @@ class WireLimits:
     max_streamed_calls: int = 100
     max_values_in_pieces: int = 8
     max_metadata_bytes: int = 8 * 1024
+    max_whole_bytes: int = field(init=False, compare=False, repr=False)
+    """The largest value that goes in one frame whatever else does: every header field, and as much
+    metadata as is legal."""
 
     def __post_init__(self) -> None:
+        whole = self.max_frame_bytes - self.max_metadata_bytes - ROOM_FOR_FIELDS
+        object.__setattr__(self, "max_whole_bytes", whole)
         least_frame = self.max_metadata_bytes + ROOM_FOR_FIELDS + MIN_PIECE_BYTES
         for name, lowest, highest in (
             ("max_frame_bytes", least_frame, MAX_LENGTH),
@@ -69,7 +74,8 @@ class WireLimits:
                 raise ValueError(f"{name}: expected {expected}, got {value}")
 
 
-class MessageShape(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class MessageShape:
     """All that the wire needs to know of a message.
 
     Attributes:
@@ -77,15 +83,16 @@ class MessageShape(NamedTuple):
         streams_response: Whether the server sends items.
         max_value_bytes: The largest value (parameters, result, error, item) that this end puts
             together from pieces. One that came in a frame is here anyway, and is not held to it.
+        streams: Whether either end does.
     """
 
     streams_request: bool
     streams_response: bool
     max_value_bytes: int
+    streams: bool = field(init=False)
 
-    @property
-    def streams(self) -> bool:
-        return self.streams_request or self.streams_response
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "streams", self.streams_request or self.streams_response)
 
 
 class Call:
@@ -93,19 +100,13 @@ class Call:
 
     __slots__ = ("assembly", "credit", "encoded_id", "id", "leaving", "shape", "state")
 
-    def __init__(
-        self, call_id: int, shape: MessageShape, client_window: int, server_window: int
-    ) -> None:
+    def __init__(self, call_id: int, encoded_id: bytes, shape: MessageShape) -> None:
         self.id = call_id
-        self.encoded_id = encode_long(call_id)
+        self.encoded_id = encoded_id
         self.shape = shape
-        self.state = CallState.REQUESTING if shape.streams_request else CallState.WAITING
+        self.state = CallState.WAITING
         self.credit: dict[Role, Credit] = {}
         """By sender; absent in a direction that does not stream."""
-        if shape.streams_request:
-            self.credit[Role.CLIENT] = Credit(server_window)
-        if shape.streams_response:
-            self.credit[Role.SERVER] = Credit(client_window)
         self.leaving: OutgoingValue | None = None
         self.assembly: Assembly | None = None
 
@@ -172,15 +173,41 @@ class CallTable:
             streamed and self.streamed >= limits.max_streamed_calls
         )
 
-    def open(self, call_id: int, shape: MessageShape) -> Call:
+    def open(self, shape: MessageShape) -> Call:
         """Add the call with the next id."""
-        ours, theirs = self.limits.window_bytes, self.peer_limits.window_bytes
+        call_id = self.last_id = self.last_id + 1
+        self._calls[call_id] = call = Call(call_id, encode_long(call_id), shape)
+        if shape.streams:
+            self._stream(call)
+        return call
+
+    def _stream(self, call: Call) -> None:
+        self.streamed += 1
+        clients, servers = self.limits.window_bytes, self.peer_limits.window_bytes
         if self.role is Role.SERVER:
-            ours, theirs = theirs, ours
-        call = Call(call_id, shape, client_window=ours, server_window=theirs)
-        self._calls[call_id] = call
-        self.last_id = call_id
-        self.streamed += shape.streams
+            clients, servers = servers, clients
+        if call.shape.streams_request:
+            call.state = CallState.REQUESTING
+            call.credit[Role.CLIENT] = Credit(servers)
+        if call.shape.streams_response:
+            call.credit[Role.SERVER] = Credit(clients)
+
+    def answered_plainly(self, call_id: int) -> Call | None:
+        """End a call of which nothing is left to look at: `move` and `remove` at once, 1 µs less.
+
+        None, and nothing done, if it is another one: streamed, cancelled, with a value in pieces.
+        """
+        call = self._calls.get(call_id)
+        if (
+            call is None
+            or call.state is not CallState.WAITING
+            or call.shape.streams
+            or call.leaving is not None
+            or call.assembly is not None
+        ):
+            return None
+        del self._calls[call_id]
+        call.state = CallState.ENDED
         return call
 
     def move(self, call: Call, sender: Role, kind: Kind) -> None:

@@ -43,6 +43,24 @@ from avrpc.wire.states import BETWEEN_PIECES, CallState, Role, next_call_state
 
 _COUNT_BYTES = ITEM_COUNT.size
 
+_Receiver = Callable[["Incoming", int, bytes, int, int], None]
+
+
+def _by_first_byte(receivers: dict[Kind, _Receiver]) -> list[_Receiver | None]:
+    table: list[_Receiver | None] = [None] * 256
+    for kind, receiver in receivers.items():
+        for flags in range(0, 256, 16):
+            if not flags & ~LEGAL_FLAGS[kind]:
+                table[flags | kind] = receiver
+    return table
+
+
+def _illegal(first_byte: int) -> ProtocolError:
+    kind, flags = first_byte & 0x0F, first_byte & 0xF0
+    if kind not in LEGAL_FLAGS:
+        return ProtocolError(f"a frame of unknown kind {kind}")
+    return ProtocolError(f"{Kind(kind).name} with flags {flags:#04x}, which it has not")
+
 
 class Incoming:
     """Parses the native frames of one connection.
@@ -70,6 +88,7 @@ class Incoming:
         self._events = events
         size = len(data)
         max_frame_bytes = self._calls.limits.max_frame_bytes
+        receivers = self._RECEIVERS
         self.needed = HEADER.size
         while size - position >= HEADER.size:
             (word,) = HEADER.unpack_from(data, position)
@@ -84,17 +103,11 @@ class Incoming:
                 self.needed = HEADER.size + length
                 break
             position = start + length
-            self._frame(word >> 24, data, start, position)
+            receiver = receivers[word >> 24]
+            if receiver is None:
+                raise _illegal(word >> 24)
+            receiver(self, word >> 24 & 0xF0, data, start, position)
         return position
-
-    def _frame(self, first_byte: int, data: bytes, start: int, end: int) -> None:
-        kind, flags = first_byte & 0x0F, first_byte & 0xF0
-        receiver = self._RECEIVERS.get(kind)
-        if receiver is None:
-            raise ProtocolError(f"a frame of unknown kind {kind}")
-        if flags & ~LEGAL_FLAGS[kind]:  # type: ignore[index]  # kind is one of Kind's numbers
-            raise ProtocolError(f"{Kind(kind).name} with flags {flags:#04x}, which it has not")
-        receiver(self, flags, data, start, end)
 
     # One method a kind: flags, then the frame's body as data[position:end] ...
 
@@ -102,49 +115,54 @@ class Incoming:
         call_id, position = decode_long(data, position, end)
         if self._peer is not Role.CLIENT:
             raise ProtocolError("CALL from the server; only clients open calls")
-        call = self._calls.get(call_id)
-        if call is None and call_id > self._calls.last_id:
+        last_id = self._calls.last_id
+        if call_id > last_id:
             if self._calls.draining and self.accepted_last is None:
                 raise ProtocolError(f"call {call_id} after the client's GOAWAY")
-            due = self._calls.last_id + 1
-            if call_id != due:
-                raise ProtocolError(f"call {call_id} came when call {due} was due")
+            if call_id != last_id + 1:
+                raise ProtocolError(f"call {call_id} came when call {last_id + 1} was due")
             self._new_call(call_id, flags, data, position, end)
-        elif call is None:
+            return
+        call = self._calls.get(call_id)
+        if call is None:
             self._late_value(Kind.CALL, call_id, flags, data, position, end)
         else:
             self._go_on(call, Kind.CALL, flags, data, position, end)
 
     def _new_call(self, call_id: int, flags: int, data: bytes, position: int, end: int) -> None:
+        calls = self._calls
         number, position = decode_long(data, position, end)
-        if not 0 <= number < len(self._calls.shapes):
+        if not 0 <= number < len(calls.shapes):
             raise ProtocolError(
-                f"call {call_id} of message {number}; there are {len(self._calls.shapes)}"
+                f"call {call_id} of message {number}; there are {len(calls.shapes)}"
             )
-        shape, limits = self._calls.shapes[number], self._calls.limits
-        if not self._calls.has_slot(limits, streamed=shape.streams):
+        shape, limits = calls.shapes[number], calls.limits
+        if not calls.has_slot(limits, streamed=shape.streams):
             raise ProtocolError(
-                f"call {call_id} when {len(self._calls)} were open; the limit is"
+                f"call {call_id} when {len(calls)} were open; the limit is"
                 f" {limits.max_calls}, of which {limits.max_streamed_calls} may stream"
             )
-        time_left = None
+        time_left = metadata = None
         if flags & DEADLINE:
             time_left, position = decode_long(data, position, end)
-        metadata, position = self._metadata(flags, data, position, end)
-        call = self._calls.open(call_id, shape)
+        if flags & METADATA:
+            metadata, position = self._metadata(data, position, end)
+        call = calls.open(shape)
         if self.accepted_last is not None and call_id > self.accepted_last:
             # It crossed our GOAWAY. Opened and ended at once, so that the rest of it is dropped.
             if flags & MORE:
-                self._calls.start_assembly(call, Kind.CALL)
-            self._calls.remove(call)
+                calls.start_assembly(call, Kind.CALL)
+            calls.remove(call)
             return
         if flags & MORE:
             fields = HeaderFields(number, time_left, metadata)
             self._begin(call, Kind.CALL, fields, data, position, end)
             return
-        if self._fits(call, end - position):
+        if end - position <= shape.max_value_bytes:
             parameters = data[position:end]
             self._events.append(CallReceived(call_id, number, time_left, metadata, parameters))
+        else:
+            self._events.append(ValueTooLarge(call_id, shape.max_value_bytes))
 
     def _items(self, flags: int, data: bytes, position: int, end: int) -> None:
         first = data[position] if position < end else 0x80
@@ -189,6 +207,12 @@ class Incoming:
             self._events.append(EndReceived(call.id))
 
     def _result(self, flags: int, data: bytes, position: int, end: int) -> None:
+        if not flags and self._peer is Role.SERVER:
+            call_id, start = decode_long(data, position, end)
+            call = self._calls.answered_plainly(call_id)
+            if call is not None:
+                self._tell_result(call, None, data[start:end])
+                return
         self._outcome(Kind.RESULT, flags, data, position, end)
 
     def _error(self, flags: int, data: bytes, position: int, end: int) -> None:
@@ -200,7 +224,9 @@ class Incoming:
         if call.assembly is not None:
             self._go_on(call, kind, flags, data, position, end)
             return
-        metadata, position = self._metadata(flags, data, position, end)
+        metadata = None
+        if flags & METADATA:
+            metadata, position = self._metadata(data, position, end)
         if flags & MORE:
             next_call_state(call.state, self._peer, kind)
             fields = HeaderFields(metadata=metadata)
@@ -213,17 +239,21 @@ class Incoming:
     ) -> None:
         self._outgoing.forget(call)
         self._calls.move(call, self._peer, kind)
-        if not self._fits(call, len(value)):
-            return
         if kind is Kind.RESULT:
-            self._events.append(ResultReceived(call.id, metadata, value))
-        else:
+            self._tell_result(call, metadata, value)
+        elif self._fits(call, len(value)):
             self._events.append(ErrorReceived(call.id, metadata, value))
+
+    def _tell_result(self, call: Call, metadata: dict[str, bytes] | None, value: bytes) -> None:
+        if self._fits(call, len(value)):
+            self._events.append(ResultReceived(call.id, metadata, value))
 
     def _status(self, flags: int, data: bytes, position: int, end: int) -> None:
         call_id, position = decode_long(data, position, end)
         call = self._must_be_open(call_id, Kind.STATUS)
-        metadata, position = self._metadata(flags, data, position, end)
+        metadata = None
+        if flags & METADATA:
+            metadata, position = self._metadata(data, position, end)
         code, position = decode_long(data, position, end)
         text, position = decode_string(data, position, end)
         self._require_end(Kind.STATUS, position, end)
@@ -311,11 +341,7 @@ class Incoming:
         if position != end:
             raise ProtocolError(f"{kind.name} with {end - position} bytes too many")
 
-    def _metadata(
-        self, flags: int, data: bytes, position: int, end: int
-    ) -> tuple[dict[str, bytes] | None, int]:
-        if not flags & METADATA:
-            return None, position
+    def _metadata(self, data: bytes, position: int, end: int) -> tuple[dict[str, bytes], int]:
         metadata, after = decode_metadata(data, position, end)
         limit = self._calls.limits.max_metadata_bytes
         if after - position > limit:
@@ -422,17 +448,20 @@ class Incoming:
             credit.available -= end - position
         self._calls.late[call_id] = LateCall(credit, kind if flags & MORE else None, rest)
 
-    # One table for all connections: bound methods, in one of its own, would cost each 1.3 KiB.
-    _RECEIVERS: ClassVar[dict[int, Callable[[Incoming, int, bytes, int, int], None]]] = {
-        Kind.CALL: _call,
-        Kind.ITEMS: _items,
-        Kind.END: _end,
-        Kind.RESULT: _result,
-        Kind.ERROR: _error,
-        Kind.STATUS: _status,
-        Kind.CANCEL: _cancel,
-        Kind.CREDIT: _credit,
-        Kind.PING: _ping,
-        Kind.PONG: _pong,
-        Kind.GOAWAY: _goaway,
-    }
+    # By the first byte of a frame: None for a kind or flags that there are not. One table for all
+    # connections: bound methods, in one of its own, would cost each 1.3 KiB.
+    _RECEIVERS: ClassVar[list[_Receiver | None]] = _by_first_byte(
+        {
+            Kind.CALL: _call,
+            Kind.ITEMS: _items,
+            Kind.END: _end,
+            Kind.RESULT: _result,
+            Kind.ERROR: _error,
+            Kind.STATUS: _status,
+            Kind.CANCEL: _cancel,
+            Kind.CREDIT: _credit,
+            Kind.PING: _ping,
+            Kind.PONG: _pong,
+            Kind.GOAWAY: _goaway,
+        }
+    )

@@ -18,7 +18,6 @@ from avrpc.wire.frames import (
     HEADER,
     ITEM_COUNT,
     METADATA,
-    ROOM_FOR_FIELDS,
     STARTED,
     Kind,
     encode_frame,
@@ -80,8 +79,7 @@ class Outgoing:
 
         Leaves room in the frame for every header field, with as much metadata as is legal.
         """
-        limits = self._calls.peer_limits
-        return size > limits.max_frame_bytes - limits.max_metadata_bytes - ROOM_FOR_FIELDS
+        return size > self._calls.peer_limits.max_whole_bytes
 
     @property
     def places(self) -> int:
@@ -140,9 +138,9 @@ class Outgoing:
         if metadata:
             flags |= METADATA
             fields += self._metadata(metadata)
-        if self.is_large(len(parameters)):
+        if len(parameters) > self._calls.peer_limits.max_whole_bytes:
             self._require_place()
-        call = self._calls.open(self._calls.last_id + 1, shape)
+        call = self._calls.open(shape)
         self._value(Kind.CALL, flags, call, fields, parameters)
         return call.id
 
@@ -223,6 +221,16 @@ class Outgoing:
         metadata: Mapping[str, bytes] | None = None,
     ) -> None:
         """End a call well."""
+        calls = self._calls
+        if (
+            metadata is None
+            and calls.role is Role.SERVER
+            and len(value) <= calls.peer_limits.max_whole_bytes
+        ):
+            call = calls.answered_plainly(call_id)
+            if call is not None:
+                self._whole(Kind.RESULT, call.encoded_id, value)
+                return
         self._outcome(Kind.RESULT, call_id, value, metadata)
 
     def error(
@@ -349,7 +357,7 @@ class Outgoing:
         with a small first piece at once: its id is taken, so neither a CALL after it nor its own
         CANCEL may leave before it.
         """
-        large = self.is_large(len(value))
+        large = len(value) > self._calls.peer_limits.max_whole_bytes
         if large:
             self._require_place()
         if large and kind in _OUTCOMES:
@@ -365,10 +373,14 @@ class Outgoing:
                 call.leaving.write_piece(self.data, header_bytes + MIN_PIECE_BYTES)
             self._large.append((call, call.leaving))
         else:
-            head = call.encoded_id + fields
-            self._append(HEADER.pack((flags | kind) << 24 | len(head) + len(value)))
-            self.data += head
-            self.data += value
+            self._whole(flags | kind, call.encoded_id + fields, value)
+
+    def _whole(self, first_byte: int, head: bytes, value: bytes | bytearray) -> None:
+        """A value in one frame."""
+        if self._frame_call is not None:
+            self._seal()
+        self.data += HEADER.pack(first_byte << 24 | len(head) + len(value)) + head
+        self.data += value
 
     def _plain(self, kind: Kind, call: Call, flags: int = 0, fields: bytes = b"") -> None:
         """A frame that is never large."""

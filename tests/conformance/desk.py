@@ -133,15 +133,18 @@ def serving(server_type: type[avrpc.Server]) -> Serve:
 def lenient() -> Serve:
     """With a core that drops what breaks a rule."""
 
+    def taking_what_is_legal(receiver: Callable[..., None] | None) -> Callable[..., None]:
+        def take(*frame: Any) -> None:
+            with suppress(ProtocolError):
+                if receiver is not None:
+                    receiver(*frame)
+
+        return take
+
     class Core(Connection):
         def native(self, peer_limits: WireLimits, shapes: Sequence[MessageShape]) -> list[Event]:
-            take = self._incoming._frame
-
-            def take_what_is_legal(*frame: Any) -> None:
-                with suppress(ProtocolError):
-                    take(*frame)
-
-            self._incoming._frame = take_what_is_legal  # type: ignore[assignment]
+            receivers = self._incoming._RECEIVERS
+            self._incoming._RECEIVERS = [*map(taking_what_is_legal, receivers)]  # type: ignore[misc]
             self._calls.limits = replace(self._calls.limits, max_frame_bytes=2**24)
             return super().native(peer_limits, shapes)
 

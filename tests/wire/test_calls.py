@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from avrpc.wire import AssemblyBudget, CallState, LocalError, ProtocolError, Role, WireLimits
 from avrpc.wire.calls import Call, CallTable, LateCall
 from avrpc.wire.frames import MAX_LENGTH, Kind
+from avrpc.wire.pieces import OutgoingValue
 from tests.wire.pair import BOTH, DOWN, MAX_VALUE_BYTES, SHAPES, SMALL, UNARY, UP
 
 ONE_OUT_OF_RANGE = [
@@ -77,7 +79,7 @@ def test_call_begins_with_the_window_of_who_receives_its_items(
     role: Role, number: int, state: CallState, streams: bool
 ) -> None:
     calls = table(role)
-    call = calls.open(1, SHAPES[number])
+    call = calls.open(SHAPES[number])
     assert call.state is state
     assert calls.streamed == streams
     assert calls.last_id == 1
@@ -88,7 +90,7 @@ def test_call_begins_with_the_window_of_who_receives_its_items(
 
 def test_calls_are_found_by_id_until_they_are_removed() -> None:
     calls = table()
-    first, second = calls.open(1, SHAPES[UNARY]), calls.open(2, SHAPES[BOTH])
+    first, second = calls.open(SHAPES[UNARY]), calls.open(SHAPES[BOTH])
     assert list(calls) == [first, second]
     assert (len(calls), calls.streamed) == (2, 1)
     assert calls[2] is calls.get(2) is second
@@ -101,15 +103,56 @@ def test_calls_are_found_by_id_until_they_are_removed() -> None:
 
 def test_call_leaves_with_its_outcome_and_keeps_its_last_state() -> None:
     calls = table()
-    call = calls.open(1, SHAPES[UP])
+    call = calls.open(SHAPES[UP])
     assert state_after(calls, call, Role.CLIENT, Kind.END) is CallState.WAITING
     assert state_after(calls, call, Role.SERVER, Kind.RESULT) is CallState.ENDED
     assert len(calls) == 0
 
 
+def test_plain_call_is_answered_at_once() -> None:
+    calls = table()
+    call = calls.open(SHAPES[UNARY])
+    assert calls.answered_plainly(1) is call
+    assert call.state is CallState.ENDED
+    assert len(calls) == 0
+    assert calls.answered_plainly(1) is None
+
+
+def cancelled(calls: CallTable, call: Call) -> None:
+    calls.move(call, Role.CLIENT, Kind.CANCEL)
+
+
+def arriving(calls: CallTable, call: Call) -> None:
+    calls.start_assembly(call, Kind.RESULT)
+
+
+def leaving(calls: CallTable, call: Call) -> None:
+    call.leaving = OutgoingValue(Kind.RESULT, 0, call.encoded_id, b"", bytes(100_000))
+
+
+def nothing(calls: CallTable, call: Call) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("number", "happens"),
+    [(DOWN, nothing), (UP, nothing), (UNARY, cancelled), (UNARY, arriving), (UNARY, leaving)],
+)
+def test_other_call_is_not_answered_at_once(
+    number: int, happens: Callable[[CallTable, Call], None]
+) -> None:
+    calls = table()
+    call = calls.open(SHAPES[number])
+    happens(calls, call)
+    state = call.state
+    assert calls.answered_plainly(1) is None
+    assert calls.get(1) is call
+    assert call.state is state
+
+
 def test_frame_that_is_not_legal_moves_nothing() -> None:
     calls = table()
-    call = calls.open(1, SHAPES[UNARY])
+    call = calls.open(SHAPES[UNARY])
     with pytest.raises(ProtocolError):
         calls.move(call, Role.CLIENT, Kind.END)
     assert call.state is CallState.WAITING
@@ -121,10 +164,10 @@ def test_slots_are_counted_for_all_calls_and_for_those_that_stream(streamed: boo
     calls = table()
     limits = replace(SMALL, max_calls=3, max_streamed_calls=1)
     assert calls.has_slot(limits, streamed=streamed)
-    calls.open(1, SHAPES[DOWN])
+    calls.open(SHAPES[DOWN])
     assert calls.has_slot(limits, streamed=streamed) is not streamed
-    calls.open(2, SHAPES[UNARY])
-    call = calls.open(3, SHAPES[UNARY])
+    calls.open(SHAPES[UNARY])
+    call = calls.open(SHAPES[UNARY])
     assert not calls.has_slot(limits, streamed=streamed)
     calls.remove(call)
     assert calls.has_slot(limits, streamed=streamed) is not streamed
@@ -132,7 +175,7 @@ def test_slots_are_counted_for_all_calls_and_for_those_that_stream(streamed: boo
 
 def test_end_of_a_call_frees_its_half_value() -> None:
     calls = table()
-    call = calls.open(1, SHAPES[UP])
+    call = calls.open(SHAPES[UP])
     assert calls.start_assembly(call, Kind.ITEMS).add(bytes(1000))
     assert (calls.assembling, calls.budget.available) == (1, 99_000)
     calls.remove(call)
@@ -155,7 +198,7 @@ def test_server_remembers_an_ended_call_to_which_something_may_be_under_way(
 ) -> None:
     server, client = table(Role.SERVER), table(Role.CLIENT)
     for calls in (server, client):
-        call = calls.open(1, SHAPES[number])
+        call = calls.open(SHAPES[number])
         if assembling is not None:
             calls.start_assembly(call, assembling)
         calls.remove(call)
@@ -166,8 +209,8 @@ def test_server_remembers_an_ended_call_to_which_something_may_be_under_way(
 
 def test_server_remembers_nothing_of_a_call_whose_items_had_ended() -> None:
     calls = table()
-    for call_id, kind in enumerate((Kind.END, Kind.CANCEL), start=1):
-        call = calls.open(call_id, SHAPES[UP])
+    for kind in (Kind.END, Kind.CANCEL):
+        call = calls.open(SHAPES[UP])
         calls.move(call, Role.CLIENT, kind)
         calls.move(call, Role.SERVER, Kind.STATUS)
     assert calls.late == {}
@@ -175,6 +218,6 @@ def test_server_remembers_nothing_of_a_call_whose_items_had_ended() -> None:
 
 def test_oldest_ended_call_is_forgotten_when_there_are_more_than_may_be_open() -> None:
     calls = table(limits=replace(SMALL, max_calls=2))
-    for call_id in range(1, 6):
-        calls.remove(calls.open(call_id, SHAPES[UP]))
+    for _ in range(5):
+        calls.remove(calls.open(SHAPES[UP]))
     assert list(calls.late) == [4, 5]

@@ -58,7 +58,7 @@ def limits_below_what_is_said() -> Serve:
 
     class Core(Connection):
         def native(self, peer_limits: WireLimits, shapes: Sequence[MessageShape]) -> list[Event]:
-            lower = [shape._replace(max_value_bytes=4_000_000) for shape in shapes]
+            lower = [replace(shape, max_value_bytes=4_000_000) for shape in shapes]
             return super().native(peer_limits, lower)
 
     return ruled_by(Core)
@@ -67,7 +67,7 @@ def limits_below_what_is_said() -> Serve:
 def limits_that_nobody_looks_at() -> Serve:
     class Core(Connection):
         def native(self, peer_limits: WireLimits, shapes: Sequence[MessageShape]) -> list[Event]:
-            higher = [shape._replace(max_value_bytes=2**30) for shape in shapes]
+            higher = [replace(shape, max_value_bytes=2**30) for shape in shapes]
             return super().native(peer_limits, higher)
 
     return ruled_by(Core)
