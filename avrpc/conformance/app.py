@@ -14,7 +14,7 @@ import trio
 from avrpc.conformance import cases as _cases  # noqa: F401  # registers them
 from avrpc.conformance.dial import opener_of, problem
 from avrpc.conformance.interface import Conformance
-from avrpc.conformance.kit import Opener
+from avrpc.conformance.kit import Known, Opener
 from avrpc.conformance.registry import Case, chosen
 from avrpc.conformance.report import (
     ending_lines,
@@ -24,7 +24,8 @@ from avrpc.conformance.report import (
     summary_line,
 )
 from avrpc.conformance.runner import Verdict, run_case
-from avrpc.conformance.serving import ConformanceServer, where_to_serve
+from avrpc.conformance.serving import ConformanceServer, server_that_is, where_to_serve
+from avrpc.credentials import MAX_CREDENTIALS_BYTES, as_bytes
 
 _PASSED, _FAILED = 0, 1
 _PATIENCE = 5.0
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif opener is not None:
         return trio.run(_run, wanted, opener, options)
     else:
-        return trio.run(_serve, options.serve)
+        return trio.run(_serve, options)
     return _PASSED
 
 
@@ -83,6 +84,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tls-ca", metavar="FILE", help="trust these CAs, in PEM, instead of the system's"
     )
+    about = parser.add_argument_group(
+        "what the server does",
+        "The cases that need it are skipped unless it is said. --serve does so itself.",
+    )
+    about.add_argument(
+        "--credentials",
+        metavar="TEXT",
+        type=_credentials,
+        help="it asks for credentials, and these are right; of a test, as others see them here",
+    )
+    about.add_argument(
+        "--handshake-timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        help="a handshake may take so long",
+    )
+    about.add_argument(
+        "--keepalive",
+        metavar="SECONDS",
+        type=_seconds,
+        help="a client that is silent, and does not answer a PING, is given up after so long",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--timeout",
@@ -101,6 +124,17 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _credentials(text: str) -> bytes:
+    given = as_bytes(text)
+    if not 0 < len(given) <= MAX_CREDENTIALS_BYTES:
+        raise ValueError
+    return given
+
+
+def _known(options: argparse.Namespace) -> Known:
+    return Known(options.credentials, options.handshake_timeout, options.keepalive)
+
+
 async def _run(wanted: Sequence[Case], opener: Opener, options: argparse.Namespace) -> int:
     try:
         with trio.fail_after(options.timeout):
@@ -108,9 +142,9 @@ async def _run(wanted: Sequence[Case], opener: Opener, options: argparse.Namespa
     except (OSError, trio.TooSlowError) as error:
         print(f"cannot connect to {options.address}: {problem(error)}", file=sys.stderr)
         return _FAILED
-    begin, endings = trio.current_time(), []
+    begin, endings, known = trio.current_time(), [], _known(options)
     for one in wanted:
-        endings.append(await run_case(one, opener, options.timeout))
+        endings.append(await run_case(one, opener, options.timeout, known))
         if not options.json:
             print("\n".join(ending_lines(endings[-1])), flush=True)
     seconds = trio.current_time() - begin
@@ -121,13 +155,14 @@ async def _run(wanted: Sequence[Case], opener: Opener, options: argparse.Namespa
     return _FAILED if any(each.verdict is Verdict.FAILED for each in endings) else _PASSED
 
 
-async def _serve(address: str) -> int:
+async def _serve(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT; what clients do wrong is told on standard error."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    address, server = options.serve, ConformanceServer(server_that_is(_known(options)))
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as nursery:
             try:
-                bound = await nursery.start(ConformanceServer().serve, address)
+                bound = await nursery.start(server.serve, address)
             except OSError as error:
                 print(f"cannot serve at {address}: {error}", file=sys.stderr)
                 return _FAILED

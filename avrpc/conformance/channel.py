@@ -27,22 +27,26 @@ class Channel:
     Args:
         stream: Connected; closed by `aclose`.
         patience: How many seconds anything may take to come.
+        credentials: What the kit shows in its handshake; None for nothing.
 
     Attributes:
-        patience: That.
+        patience, credentials: Those.
         native: Whether the handshake is over, and frames travel.
         may_end: Whether the case has done, or seen, what ends the connection.
         ended: How the server ended its direction; empty while it has not.
         trace: What travelled last, for people.
     """
 
-    def __init__(self, stream: trio.abc.Stream, patience: float) -> None:
+    def __init__(
+        self, stream: trio.abc.Stream, patience: float, credentials: bytes | None = None
+    ) -> None:
         self.native = False
         self.may_end = False
         self.ended = ""
         self.trace: deque[str] = deque(maxlen=_TRACED)
         self._stream = stream
         self.patience = patience
+        self.credentials = credentials
         self._received = bytearray()
         self._changed = trio.Event()
         self._cut_in, self._cut_out = Cutter(), Cutter()

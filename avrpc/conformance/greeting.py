@@ -81,10 +81,16 @@ class Greeting:
         md5, sha256 = hashes(text)
         return replace(self, text=text, client_md5=md5, sha256=sha256, server_md5=server_md5)
 
-    def content(self) -> bytes:
-        """The content of the pack."""
+    def content(self, credentials: bytes | None = None) -> bytes:
+        """The content of the pack.
+
+        Args:
+            credentials: What is shown in it; None for nothing.
+        """
         hello = self._hello() if self.hello is None else self.hello
         meta = {"avrpc": hello} if hello else {}
+        if credentials is not None:
+            meta["avrpc-auth"] = credentials
         return (
             HANDSHAKE_REQUEST.encode(
                 {
@@ -194,7 +200,7 @@ async def ask(channel: Channel, greeting: Greeting, serial: int = 0) -> Answer:
     Raises:
         Failed: None came, or it is malformed.
     """
-    await channel.send(encode_pack(serial, greeting.content()))
+    await channel.send(encode_pack(serial, greeting.content(channel.credentials)))
     return await read_answer(channel)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import trio
 
@@ -25,6 +26,30 @@ Opener = Callable[[], Awaitable[trio.abc.Stream]]
 QUIET = 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a server does that its clients can't find out; the cases that need it are skipped else.
+
+    Attributes:
+        credentials: Those that it lets in; None if it asks for none.
+        handshake_seconds: How long a handshake may take, from when the connection was accepted.
+        silence_seconds: After how long without a byte it has given a client up, which it has sent
+            a PING before.
+    """
+
+    credentials: bytes | None = None
+    handshake_seconds: float | None = None
+    silence_seconds: float | None = None
+
+    @property
+    def longest(self) -> float:
+        """How many seconds a case may have to wait for it."""
+        return max(self.handshake_seconds or 0, self.silence_seconds or 0)
+
+
+NOTHING = Known()
+
+
 class Kit:
     """Opens connections for one case, and looks after them.
 
@@ -32,9 +57,16 @@ class Kit:
         opener: Makes a new connection to the server.
         patience: How many seconds anything may take to come.
         nursery: For the tasks that read.
+        known: Of the server.
+
+    Attributes:
+        known: That.
     """
 
-    def __init__(self, opener: Opener, patience: float, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, opener: Opener, patience: float, nursery: trio.Nursery, known: Known = NOTHING
+    ) -> None:
+        self.known = known
         self._opener = opener
         self._patience = patience
         self._nursery = nursery
@@ -52,7 +84,7 @@ class Kit:
                 stream = await self._opener()
         except (OSError, trio.TooSlowError) as error:
             raise Failed("a connection", f"{type(error).__name__}: {error}") from None
-        channel = Channel(stream, self._patience)
+        channel = Channel(stream, self._patience, self.known.credentials)
         self._channels.append(channel)
         self._nursery.start_soon(channel.read)
         return channel
@@ -123,10 +155,10 @@ class Kit:
 
 
 @asynccontextmanager
-async def open_kit(opener: Opener, patience: float) -> AsyncIterator[Kit]:
+async def open_kit(opener: Opener, patience: float, known: Known = NOTHING) -> AsyncIterator[Kit]:
     """A kit for one case; its connections are closed at the end of the block."""
     async with trio.open_nursery() as nursery:
-        kit = Kit(opener, patience, nursery)
+        kit = Kit(opener, patience, nursery, known)
         try:
             yield kit
         finally:

@@ -43,6 +43,8 @@ GROUPS = (
     "cancel",
     "calls",
     "connection",
+    "credentials",
+    "timers",
     "versions",
     "bad_handshakes",
     "bad_frames",

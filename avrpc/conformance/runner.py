@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
 import trio
 
-from avrpc.conformance.kit import Opener, open_kit
+from avrpc.conformance.kit import NOTHING, Known, Opener, open_kit
 from avrpc.conformance.registry import Case
 from avrpc.conformance.verdict import Failed, Skipped
 
-# A case waits many times, each time for no longer than the patience; all together for no longer
-# than this many times that.
+# A case waits many times, each time for no longer than the patience and a time of the server's
+# together; all together for no longer than this many times both.
 _WAITS = 4
 
 
@@ -46,20 +45,22 @@ class Ending:
     trace: list[str] = field(default_factory=list)
 
 
-async def run_case(one: Case, opener: Opener, patience: float) -> Ending:
+async def run_case(one: Case, opener: Opener, patience: float, known: Known = NOTHING) -> Ending:
     """Run a case, on connections of its own.
 
     Args:
         one: The case.
         opener: Makes a connection to the server.
         patience: How many seconds anything may take to come.
+        known: Of the server.
     """
+    longest = _WAITS * (patience + known.longest)
     begin = trio.current_time()
     verdict, expected, came = Verdict.PASSED, "", ""
     trace: list[str] = []
-    async with open_kit(opener, patience) as kit:
+    async with open_kit(opener, patience, known) as kit:
         try:
-            with trio.fail_after(_WAITS * patience):
+            with trio.fail_after(longest):
                 await one.run(kit)
                 await kit.check()
         except Skipped as skipped:
@@ -67,7 +68,7 @@ async def run_case(one: Case, opener: Opener, patience: float) -> Ending:
         except Failed as failed:
             verdict, expected, came = Verdict.FAILED, failed.expected, failed.came
         except trio.TooSlowError:
-            expected = f"an end within {_WAITS * patience:g} s"
+            expected = f"an end within {longest:g} s"
             verdict, came = Verdict.FAILED, "what it waited for last, but too late"
         except Exception as error:  # noqa: BLE001  # whatever a server makes the kit stumble over
             verdict, expected = Verdict.FAILED, "answers that the kit understands"
@@ -75,11 +76,3 @@ async def run_case(one: Case, opener: Opener, patience: float) -> Ending:
         if verdict is Verdict.FAILED:
             trace = kit.trace
     return Ending(one, verdict, trio.current_time() - begin, expected, came, trace)
-
-
-async def run_cases(
-    cases: Iterable[Case], opener: Opener, patience: float
-) -> AsyncIterator[Ending]:
-    """Run cases in order. Arguments as for `run_case`."""
-    for one in cases:
-        yield await run_case(one, opener, patience)

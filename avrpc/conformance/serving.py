@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import trio
@@ -15,6 +16,7 @@ import trio
 import avrpc
 from avrpc.address import TcpAddress, TlsAddress, UnixAddress, parse_address
 from avrpc.conformance.interface import Conformance
+from avrpc.conformance.kit import Known
 from avrpc.conformance.service import Keys, Service
 
 ServerOf = Callable[[Service], avrpc.Server]
@@ -23,6 +25,21 @@ ServerOf = Callable[[Service], avrpc.Server]
 def plain_server(service: Service) -> avrpc.Server:
     """A server with the default limits."""
     return avrpc.Server({Conformance: service})
+
+
+def server_that_is(known: Known) -> ServerOf:
+    """Makes servers that do what is known of them, with the default limits for the rest."""
+    limits, authenticate = avrpc.Limits(), None
+    if known.handshake_seconds is not None:
+        limits = replace(limits, handshake_timeout=known.handshake_seconds)
+    if known.silence_seconds is not None:
+        half = known.silence_seconds / 2
+        limits = replace(limits, keepalive_interval=half, keepalive_timeout=half)
+    if known.credentials is not None:
+        authenticate = avrpc.BearerTokens({"conformance": known.credentials})
+    return lambda service: avrpc.Server(
+        {Conformance: service}, limits=limits, authenticate=authenticate
+    )
 
 
 def where_to_serve(address: str) -> TcpAddress | UnixAddress:

@@ -13,11 +13,11 @@ import trio
 import avrpc
 import avrpc.conformance.cases
 from avrpc.conformance.interface import Conformance
-from avrpc.conformance.kit import Kit, open_kit
+from avrpc.conformance.kit import NOTHING, Kit, Known, open_kit
 from avrpc.conformance.registry import CASES
 from avrpc.conformance.runner import Ending, Verdict, run_case
 from avrpc.conformance.service import Service
-from avrpc.conformance.serving import ConformanceServer
+from avrpc.conformance.serving import ConformanceServer, server_that_is
 from avrpc.conformance.trace import Cutter, Frame
 from avrpc.schema.handshake_records import HANDSHAKE_RESPONSE, REFUSAL
 from avrpc.testing import Link
@@ -50,9 +50,9 @@ async def kit_for(serve: Serve | None = None) -> AsyncIterator[Kit]:
             yield kit
 
 
-async def try_case(name: str, serve: Serve | None = None) -> Ending:
-    """Run a case against a server in memory: by default avrpc's."""
-    serve = serve or ConformanceServer().serve_stream
+async def try_case(name: str, serve: Serve | None = None, known: Known = NOTHING) -> Ending:
+    """Run a case against a server in memory: by default avrpc's, which is as it is known to be."""
+    serve = serve or ConformanceServer(server_that_is(known)).serve_stream
     async with trio.open_nursery() as nursery:
 
         async def opener() -> trio.abc.Stream:
@@ -60,18 +60,18 @@ async def try_case(name: str, serve: Serve | None = None) -> Ending:
             nursery.start_soon(serve, link.server)
             return link.client
 
-        ending = await run_case(CASES[name], opener, PATIENCE)
+        ending = await run_case(CASES[name], opener, PATIENCE, known)
         nursery.cancel_scope.cancel()
     return ending
 
 
-async def passes(name: str) -> None:
-    ending = await try_case(name)
+async def passes(name: str, known: Known = NOTHING) -> None:
+    ending = await try_case(name, known=known)
     assert ending.verdict is Verdict.PASSED, ending
 
 
-async def fails(name: str, serve: Serve) -> Ending:
-    ending = await try_case(name, serve)
+async def fails(name: str, serve: Serve, known: Known = NOTHING) -> Ending:
+    ending = await try_case(name, serve, known)
     assert ending.verdict is Verdict.FAILED, ending
     assert ending.expected
     assert ending.came

@@ -124,6 +124,9 @@ def test_text_is_printed_as_it_is_hashed(capsys: pytest.CaptureFixture[str]) -> 
         (["--address", "tcp://a:1", "--timeout", "0"], "invalid"),
         (["--address", "tcp://a:1", "--timeout", "x"], "invalid"),
         (["--address", "tcp://a:1", "--list"], "not allowed with"),
+        (["--address", "tcp://a:1", "--credentials", ""], "invalid"),
+        (["--address", "tcp://a:1", "--credentials", 8193 * "x"], "invalid"),
+        (["--address", "tcp://a:1", "--keepalive", "0"], "invalid"),
     ],
 )
 def test_usage(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,14 +140,17 @@ def test_address_that_can_not_be_served_is_told(capsys: pytest.CaptureFixture[st
 
 
 def test_program_serves_until_a_signal() -> None:
-    words = [sys.executable, "-m", "avrpc.conformance", "--serve", "tcp://127.0.0.1:0"]
+    known = ["--credentials=secret", "--handshake-timeout=0.5", "--keepalive=50"]
+    words = [sys.executable, "-m", "avrpc.conformance", "--serve", "tcp://127.0.0.1:0", *known]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout
         try:
             address = program.stdout.readline().strip()
-            words = [sys.executable, "-m", "avrpc.conformance", "--address", address]
-            tried = subprocess.run([*words, "--case", "cancel"], cwd=ROOT, check=False)
+            words = [sys.executable, "-m", "avrpc.conformance", "--address", address, *known]
+            cases = ["--case=cancel", "--case=right_credentials", "--case=no_second_pack"]
+            tried = subprocess.run([*words, *cases], cwd=ROOT, check=False, capture_output=True)
             assert tried.returncode == 0
+            assert b", 0 skipped" in tried.stdout
             program.send_signal(signal.SIGTERM)
             assert program.wait(PATIENCE) == 0
         finally:

@@ -9,7 +9,9 @@ from trio.testing import MockClock
 
 import avrpc
 from avrpc.conformance.interface import Conformance, item
-from avrpc.conformance.serving import ConformanceServer, where_to_serve
+from avrpc.conformance.kit import NOTHING, Known
+from avrpc.conformance.service import Keys, Service
+from avrpc.conformance.serving import ConformanceServer, server_that_is, where_to_serve
 from avrpc.testing import Link
 from tests.independent_peer import Client
 
@@ -48,6 +50,18 @@ async def test_client_of_another_making_is_served() -> None:
         (address,) = await nursery.start(ConformanceServer().serve, "tcp://127.0.0.1:0")
         await trio.to_thread.run_sync(story, int(address.rpartition(":")[2]))
         nursery.cancel_scope.cancel()
+
+
+async def test_server_is_as_it_is_known_to_be() -> None:
+    server = server_that_is(Known(b"secret", 3, 50))(Service(Keys(), lambda: None))
+    limits = server.limits
+    assert limits.handshake_timeout == 3
+    assert limits.keepalive_interval + limits.keepalive_timeout == 50
+    for shown, identity in ((b"secret", "conformance"), (None, None)):
+        assert server.authenticate is not None
+        assert await server.authenticate(avrpc.Presented(shown, "here")) == identity
+    plain = server_that_is(NOTHING)(Service(Keys(), lambda: None))
+    assert (plain.limits, plain.authenticate) == (avrpc.Limits(), None)
 
 
 async def test_one_connection_drains_and_others_go_on(autojump_clock: MockClock) -> None:

@@ -169,8 +169,9 @@ async def handshake_ignores_what_is_new(kit: Kit) -> None:
 @case("4.3")
 async def handshake_with_every_limit(kit: Kit) -> None:
     """All seven limits may be announced, and credentials that nobody asked for."""
-    greeting = replace(OWN, limits=Limits().announced(), more_meta={"avrpc-auth": b"me"})
+    greeting = replace(OWN, limits=Limits().announced())
     channel = await kit.dial()
+    channel.credentials = channel.credentials or b"me"
     try:
         await shake_hands(channel, greeting, Conformance)
     except Refused as error:
@@ -181,11 +182,12 @@ async def handshake_with_every_limit(kit: Kit) -> None:
 @case("4.1")
 async def handshake_in_many_buffers(kit: Kit) -> None:
     """Where a pack is cut into buffers means nothing: 64 of them, most of them empty."""
-    content = ASKING.content()
-    parts = [content[at : at + 10] for at in range(0, len(content), 10)]
+    channel = await kit.dial()
+    content = ASKING.content(channel.credentials)
+    size = 10 + len(content) // 60
+    parts = [content[at : at + size] for at in range(0, len(content), size)]
     parts += [b""] * (64 - len(parts))
     packed = b"".join(struct.pack(">I", len(part)) + part for part in parts)
-    channel = await kit.dial()
     await channel.send(struct.pack(">iI", 0, len(parts)) + packed)
     answer = await read_answer(channel)
     expect("the answer", "NONE", answer.match)
@@ -196,7 +198,7 @@ async def handshake_in_many_buffers(kit: Kit) -> None:
 async def handshake_byte_by_byte(kit: Kit) -> None:
     """A pack that arrives byte by byte is read like any other."""
     channel = await kit.dial()
-    pack = encode_pack(0, ASKING.content())
+    pack = encode_pack(0, ASKING.content(channel.credentials))
     for position in range(len(pack)):
         await channel.send(pack[position : position + 1])
     expect("the answer", "NONE", (await read_answer(channel)).match)
