@@ -36,6 +36,16 @@ def process_cpu(pid: int) -> float | None:
         return None
 
 
+def resident(pid: int) -> int:
+    """Return the bytes that a process has in memory.
+
+    Raises:
+        OSError: There is no such process, or the system has no /proc.
+    """
+    pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def machine_cpu() -> float | None:
     """Return the CPU seconds that all cores were busy since boot; None where not to be had."""
     try:

@@ -30,12 +30,29 @@ class Measurement:
     server_cpu: float | None = None
     others_cores: float | None = None
     """How many cores were busy with anything else meanwhile."""
+    held: Sequence[Sequence[int]] = ()
+    """Of memory: how many were held, and the bytes that client and server had resident then."""
     failed: str | None = None
     """Why there are no figures."""
 
     @property
-    def rate(self) -> float:
-        return self.count / self.seconds
+    def rate(self) -> float | None:
+        return None if self.held else self.count / self.seconds
+
+    @property
+    def client_memory(self) -> float | None:
+        """Bytes that one more takes at the client."""
+        return self._memory(1)
+
+    @property
+    def server_memory(self) -> float | None:
+        return self._memory(2)
+
+    def _memory(self, whose: int) -> float | None:
+        if not self.held:
+            return None
+        first, last = self.held[0], self.held[-1]
+        return (last[whose] - first[whose]) / (last[0] - first[0])
 
     @property
     def cpu_each(self) -> float | None:
@@ -100,6 +117,9 @@ class Row:
     sent: float | None = None
     """Bytes that the client sends per call or item."""
     received: float | None = None
+    client_memory: Spread | None = None
+    """Bytes that each takes of what is held."""
+    server_memory: Spread | None = None
     failed: str | None = None
     """Why some or all of it is missing."""
 
@@ -131,12 +151,14 @@ def summarise(
 ) -> list[Row]:
     """Return a row for every workload and peer that was measured, in the order of `workloads`."""
     peers = list(dict.fromkeys(m.peer for m in sorted(measurements, key=lambda m: m.round)))
+    peers += [w.peer for w in wire if w.peer not in peers]
     peers.sort(key=lambda peer: peer == baseline)
     rows = []
     for workload in workloads:
         for peer in peers:
             mine = [m for m in measurements if (m.peer, m.workload) == (peer, workload.name)]
-            if mine:
+            counted = any((w.peer, w.workload) == (peer, workload.name) for w in wire)
+            if mine or counted:
                 theirs = [
                     m for m in measurements if (m.peer, m.workload) == (baseline, workload.name)
                 ]
@@ -210,5 +232,7 @@ def _row(
         server_cpu=Spread.of(per_100k(m.server_cpu, m) for m in good),
         sent=counted.sent_each if counted else None,
         received=counted.received_each if counted else None,
+        client_memory=Spread.of(m.client_memory for m in good),
+        server_memory=Spread.of(m.server_memory for m in good),
         failed=failed,
     )

@@ -5,12 +5,14 @@ crashes or hangs costs its own row and nothing else. Nothing is waited for witho
 """
 
 import json
+import math
 import os
 import pathlib
 import queue
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -19,7 +21,7 @@ from typing import Any, Self
 from benchmarks.figures import Measurement, WireCount, rotated
 from benchmarks.peers import PeerSpec
 from benchmarks.relay import Relay
-from benchmarks.workloads import Workload
+from benchmarks.workloads import SOME_ROUNDS, Workload
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 START_TIMEOUT = 30.0
@@ -37,21 +39,30 @@ class Child:
     """A process of a peer that says one line; leaving the block ends it.
 
     Args:
-        module: `benchmarks.client_main` or `benchmarks.server_main`.
+        what: What it is called where it fails, such as the server.
+        command: What is run.
+
+    Raises:
+        ChildFailed: There is no such program.
     """
 
-    def __init__(self, peer: PeerSpec, module: str, *arguments: str) -> None:
-        self._what = module.rpartition(".")[2].removesuffix("_main")
+    def __init__(self, what: str, command: Sequence[str]) -> None:
+        self._what = what
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         # A file and not a pipe: nobody reads it until the end, and it must not fill up.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
-        self._process = subprocess.Popen(
-            [peer.python, "-m", module, peer.module, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env={**os.environ, "PYTHONPATH": path},
-        )
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+        except OSError as error:
+            self._stderr.close()
+            name = pathlib.PurePath(command[0]).name
+            raise ChildFailed(f"cannot start {name}: {error.strerror}") from error
         self.pid = self._process.pid
         self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -132,7 +143,7 @@ def ask(peer: PeerSpec) -> About:
     Raises:
         ChildFailed: It does not start, such as for want of a package.
     """
-    with Child(peer, "benchmarks.client_main", "--about") as client:
+    with Child("client", [*peer.command("client"), "--about"]) as client:
         return About(**json.loads(client.line(START_TIMEOUT)))
 
 
@@ -141,26 +152,41 @@ def take_rounds(
     workloads: Mapping[str, Sequence[Workload]],
     rounds: int,
     seconds: float,
+    until: float = math.inf,
 ) -> Iterator[Measurement]:
     """Measure, and yield each measurement as it is taken.
 
     Args:
         workloads: What each peer is measured in, by its name, all in the same order.
         seconds: What one measurement is to take, warm-up apart.
+        until: When no round is begun any more that may not end by then, by `time.monotonic`. The
+            first is always taken.
     """
     by_name = {peer.name: peer for peer in peers}
     order = list(dict.fromkeys(w for peer in peers for w in workloads[peer.name]))
+    longest = 0.0
     for number in range(1, rounds + 1):
+        begin = time.monotonic()
+        if begin + longest > until:
+            return
         for workload in order:
+            if workload.bytes_only or number > some(rounds, workload):
+                continue
             for name in rotated([*by_name], number - 1):
                 if workload in workloads[name]:
                     yield measure(by_name[name], workload, number, seconds)
+        longest = max(longest, time.monotonic() - begin)
+
+
+def some(rounds: int, workload: Workload) -> int:
+    """Tell in how many of the rounds this one is measured."""
+    return math.ceil(rounds * SOME_ROUNDS.get(workload.group, 1))
 
 
 def measure(peer: PeerSpec, workload: Workload, number: int, seconds: float) -> Measurement:
     """Measure once; a failure is a measurement too."""
     try:
-        with Child(peer, "benchmarks.server_main") as server:
+        with _server(peer, workload) as server:
             address = server.line(START_TIMEOUT)
             options = ["--seconds", str(seconds), "--server-pid", str(server.pid)]
             figures = _run_client(
@@ -175,7 +201,7 @@ def count_bytes(peer: PeerSpec, workload: Workload, counts: tuple[int, int]) -> 
     """Do the same work twice, each time over one new connection through a relay."""
     sent, received = [], []
     try:
-        with Child(peer, "benchmarks.server_main") as server:
+        with _server(peer, workload) as server:
             address = server.line(START_TIMEOUT)
             for count in counts:
                 with Relay(address) as relay:
@@ -196,10 +222,15 @@ def count_bytes(peer: PeerSpec, workload: Workload, counts: tuple[int, int]) -> 
     )
 
 
+def _server(peer: PeerSpec, workload: Workload) -> Child:
+    settings = ["--settings", json.dumps(dict(workload.settings))] if workload.settings else []
+    return Child("server", [*peer.command("server"), *settings])
+
+
 def _run_client(
     peer: PeerSpec, server: Child, arguments: Sequence[str], timeout: float
 ) -> dict[str, Any]:
-    with Child(peer, "benchmarks.client_main", *arguments) as client:
+    with Child("client", [*peer.command("client"), *arguments]) as client:
         try:
             figures: dict[str, Any] = json.loads(client.line(timeout))
         except ChildFailed as error:

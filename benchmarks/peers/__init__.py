@@ -6,6 +6,7 @@ besides the peer itself those processes need nothing but the standard library.
 """
 
 import importlib
+import pathlib
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
 T = TypeVar("T")
+
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 class PeerClient(Protocol):
@@ -25,17 +28,35 @@ class PeerClient(Protocol):
     async def echo(self, count: int, in_flight: int = 1) -> list[float]:
         """Call `echo` `count` times, `in_flight` at once; return each call's seconds."""
 
+    async def last(self, count: int, in_flight: int = 1) -> None:
+        """Call `last("FX", i & 63)` `count` times, `in_flight` at once."""
+
     async def blob(self, count: int, size: int) -> list[float]:
         """Send `size` bytes and get them back, one call at a time; return each call's seconds."""
 
     async def watch(self, count: int, streams: int = 1) -> None:
         """Receive `count` ticks, in as many streamed responses at once."""
 
+    async def chunks(self, count: int, size: int) -> None:
+        """Receive `count` items of `size` bytes in one streamed response."""
+
+    async def flights(self, count: int) -> None:
+        """Receive `count` flights in one streamed response, and look at each field of each."""
+
     async def record(self, count: int) -> None:
         """Send `count` ticks in one streamed request."""
 
     async def convert(self, count: int) -> None:
         """Send `count` ticks and receive them, without waiting for one before sending the next."""
+
+    async def connect(self, count: int) -> list[float]:
+        """Open `count` connections in turn and make a call on each; return the seconds of both."""
+
+    def connections(self, number: int) -> AbstractAsyncContextManager[None]:
+        """Have so many connections, for `spread` and `streams`."""
+
+    async def spread(self, count: int) -> list[float]:
+        """Call `echo` one at a time on each of these, `count` times in all."""
 
     def older(self) -> AbstractAsyncContextManager[None]:
         """Watch by the version before the server's, whose Tick has a field less."""
@@ -45,6 +66,18 @@ class PeerClient(Protocol):
 
     def slow_reader(self) -> AbstractAsyncContextManager[None]:
         """Keep one more streamed response open, of which one item is taken now and then."""
+
+    def large_values(self, size: int) -> AbstractAsyncContextManager[None]:
+        """Call `blob` with `size` bytes meanwhile, again and again, two at a time."""
+
+    def idle(self, count: int) -> AbstractAsyncContextManager[None]:
+        """Hold so many connections more, on each of which one call was made."""
+
+    def calls(self, count: int) -> AbstractAsyncContextManager[None]:
+        """Hold so many unary calls more, all on one connection, which the server has begun."""
+
+    def streams(self, count: int) -> AbstractAsyncContextManager[None]:
+        """Hold so many calls of `convert` more, spread over the connections, with no item sent."""
 
 
 class Peer(Protocol):
@@ -57,10 +90,19 @@ class Peer(Protocol):
     def versions(self) -> dict[str, str]:
         """Return the versions of the libraries that are measured."""
 
-    def serve(self) -> None:
-        """Serve on a free port of 127.0.0.1, print `tcp://127.0.0.1:PORT`, and never return."""
+    def serve(self, **settings: Any) -> None:
+        """Serve on a free port of 127.0.0.1, print `tcp://127.0.0.1:PORT`, and never return.
 
-    def run(self, address: str, work: Callable[[PeerClient], Awaitable[T]]) -> T:
+        A setting that it lacks is a layer that this peer is not measured with:
+
+        - `tls`: encrypted, with what `certificates.folder` has; the address begins as it does
+          without.
+        - `pieces`: False sends large values uncut.
+        - `flights`: serve the flights too.
+        - `messages`: so many messages in the protocol.
+        """
+
+    def run(self, address: str, work: Callable[[PeerClient], Awaitable[T]], **settings: Any) -> T:
         """Connect to what `serve` printed, and return what `work` returns, in a loop of its own."""
 
 
@@ -70,12 +112,27 @@ class PeerSpec:
 
     name: str
     module: str
+    """A module of this package, or a program of node's with the same two command lines."""
     python: str = sys.executable
+    on_wire: bool = True
+    """False: nothing is sent, so no bytes are counted."""
+    floor: bool = False
+    """No RPC library, but a part of what every one of them is made of."""
+    extra: bool = False
+    """Measured only by `--all`: needs more than the extra `bench`."""
+
+    def command(self, role: str) -> list[str]:
+        """What starts its "client" or "server"; arguments come after it."""
+        if self.module.endswith(".js"):
+            return ["node", str(HERE / self.module), role]
+        return [self.python, "-m", f"benchmarks.{role}_main", self.module]
 
 
 PEERS = (
     PeerSpec("avrpc", "benchmarks.peers.avrpc_peer"),
     PeerSpec("grpc.aio", "benchmarks.peers.grpc_peer"),
+    PeerSpec("bare trio", "benchmarks.peers.trio_floor", floor=True),
+    PeerSpec("fastavro alone", "benchmarks.peers.fastavro_floor", on_wire=False, floor=True),
 )
 BASELINE = "grpc.aio"
 """Ratios are to this peer."""

@@ -1,38 +1,23 @@
 """avrpc, as its users have it: defaults everywhere, nothing switched off."""
 
 import importlib.metadata
+import itertools
 import json
 import os
-import pathlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from operator import itemgetter
 from typing import Any, TypeVar
 
 import trio
+import trio.testing
 
 import avrpc
+from benchmarks import certificates, flight_rows
+from benchmarks.protocols import Bench, Flights, Newer, Older, of_messages
 
 T = TypeVar("T")
-
-Bench = avrpc.Registry(pathlib.Path(__file__).resolve().parent.parent)["avrpc.bench.Bench"]
-
-
-def other_version(change: Callable[[list[dict[str, Any]]], object]) -> avrpc.Protocol:
-    """Make a version of Bench of which the fields of a Tick differ."""
-    protocol = json.loads(Bench.text)
-    change(protocol["types"][0]["fields"])
-    return avrpc.Protocol.parse(json.dumps(protocol))
-
-
-# What most new versions bring is a field with a default. Before the server's version there was no
-# `size`; in the next one there will be a `venue`. Each differs at the client alone, so that the
-# server does the same work as for its own version, and the same bytes travel.
-Older = other_version(lambda fields: fields.pop(2))
-Newer = other_version(
-    lambda fields: fields.append({"name": "venue", "type": "string", "default": ""})
-)
 
 SLOW_READER_PAUSE = 0.05
 """Seconds between two items that the slow reader takes: it stays far behind for any sender."""
@@ -43,6 +28,23 @@ def versions() -> dict[str, str]:
     """Return the versions of the libraries that are measured."""
     libraries = {name: importlib.metadata.version(name) for name in ("trio", "fastavro")}
     return {"avrpc": avrpc.__version__, **libraries}
+
+
+def limits(pieces: bool) -> avrpc.Limits | None:
+    """Defaults; or frames that hold 4 MB, so that no value is cut. Only to measure what that does.
+
+    No limit allows such frames, so the checks of this process and of its peer's, which is ours,
+    are widened.
+    """
+    if pieces:
+        return None
+    import avrpc.limits
+    from avrpc.wire import connection, frames
+
+    largest = frames.MAX_LENGTH
+    avrpc.limits._RANGES["maxFrameBytes"] = (16 * 1024, largest)  # noqa: SLF001
+    connection.MAX_BUFFERED_PIECES = largest
+    return avrpc.Limits(max_frame_bytes=largest)
 
 
 # --- the server -------------------------------------------------------------------------------
@@ -59,6 +61,18 @@ class Handlers:
 
     async def blob(self, data: bytes) -> bytes:
         return data
+
+    async def last(self, symbol: str, count: int) -> Any:
+        assert symbol == "FX"
+        return {"symbol": "EURUSD", "price": 1.0825, "size": count, "at": 1_763_700_000_000_000_000}
+
+    async def hold(self) -> None:
+        await trio.sleep_forever()
+
+    async def chunks(self, count: int, size: int) -> AsyncIterator[bytes]:
+        data = os.urandom(size)
+        for _ in range(count):
+            yield data
 
     async def watch(self, count: int) -> AsyncIterator[Any]:
         at = time.time_ns()
@@ -82,27 +96,71 @@ class Handlers:
             }
 
 
-def serve() -> None:
-    """Serve on a free port of 127.0.0.1, print its address, and never return."""
-    trio.run(_serve)
+class FlightHandlers:
+    def __init__(self) -> None:
+        self.rows = flight_rows.load()
+
+    async def flights(self, count: int) -> AsyncIterator[Any]:
+        for row in itertools.islice(itertools.cycle(self.rows), count):
+            yield row
 
 
-async def _serve() -> None:
-    server = avrpc.Server({Bench: Handlers()})
-    async with trio.open_nursery() as nursery:
-        addresses = await nursery.start(server.serve, "tcp://127.0.0.1:0")
-        print(addresses[0], flush=True)
+def serve(
+    *, tls: bool = False, pieces: bool = True, flights: bool = False, messages: int = 0
+) -> None:
+    """See `benchmarks.peers.Peer`."""
+    services: dict[avrpc.Protocol, object]
+    if flights:
+        services = {Flights: FlightHandlers()}
+    elif messages:
+        protocol = of_messages(messages)
+        handlers = Handlers()
+        for name in protocol.messages:
+            setattr(handlers, name, handlers.echo)
+        services = {protocol: handlers}
+    else:
+        services = {Bench: Handlers()}
+    server = avrpc.Server(services, limits=limits(pieces))
+    context = avrpc.server_tls(certificates.folder() / "server.pem") if tls else None
+    scheme = "tls" if tls else "tcp"
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            addresses = await nursery.start(
+                lambda task_status: server.serve(
+                    f"{scheme}://127.0.0.1:0", tls=context, task_status=task_status
+                )
+            )
+            print(addresses[0].replace("tls://", "tcp://"), flush=True)
+
+    trio.run(main)
 
 
 # --- the client -------------------------------------------------------------------------------
 
 
-def run(address: str, work: Callable[["Client"], Awaitable[T]]) -> T:
-    """Connect, and return what `work` returns, in a loop of its own."""
+def run(
+    address: str,
+    work: Callable[["Client"], Awaitable[T]],
+    *,
+    tls: bool = False,
+    pieces: bool = True,
+    flights: bool = False,
+    messages: int = 0,
+) -> T:
+    """See `benchmarks.peers.Peer`."""
+    protocol = Flights if flights else of_messages(messages) if messages else Bench
+    context = avrpc.client_tls(ca=certificates.folder() / "ca.pem") if tls else None
+    if tls:
+        address = address.replace("tcp://", "tls://")
+    allowed = limits(pieces)
+
+    def connect(protocol: avrpc.Protocol = protocol) -> AbstractAsyncContextManager[Any]:
+        return avrpc.connect(address, protocol, tls=context, limits=allowed)
 
     async def main() -> T:
-        async with avrpc.connect(address, Bench) as client:
-            return await work(Client(client, address))
+        async with connect() as client:
+            return await work(Client(client, connect))
 
     return trio.run(main)
 
@@ -110,17 +168,25 @@ def run(address: str, work: Callable[["Client"], Awaitable[T]]) -> T:
 class Client:
     """One connection. See `benchmarks.peers.PeerClient`."""
 
-    def __init__(self, client: Any, address: str) -> None:
+    def __init__(self, client: Any, connect: Callable[..., Any]) -> None:
         self._client = client
-        self._address = address
+        self._clients = [client]
+        self._connect = connect
         self._fields = itemgetter("symbol", "price", "size", "at")
 
     async def echo(self, count: int, in_flight: int = 1) -> list[float]:
+        return await self._echo([self._client] * in_flight, count)
+
+    async def spread(self, count: int) -> list[float]:
+        return await self._echo(self._clients, count)
+
+    async def _echo(self, clients: list[Any], count: int) -> list[float]:
+        """Call one at a time for each of the clients, of which one may be there several times."""
         took: list[float] = []
         at = time.time_ns()
-        echo = self._client.echo
 
-        async def one_at_a_time(calls: int) -> None:
+        async def one_at_a_time(client: Any, calls: int) -> None:
+            echo = client.echo
             for i in range(calls):
                 start = time.perf_counter()
                 tick = await echo({"symbol": "EURUSD", "price": 1.0825, "size": i & 63, "at": at})
@@ -133,13 +199,24 @@ class Client:
                 ):
                     raise AssertionError(f"sent tick {i}, got {tick}")
 
-        if in_flight == 1:
-            await one_at_a_time(count)
+        if len(clients) == 1:
+            await one_at_a_time(clients[0], count)
         else:
             async with trio.open_nursery() as nursery:
-                for _ in range(in_flight):
-                    nursery.start_soon(one_at_a_time, count // in_flight)
+                for client in clients:
+                    nursery.start_soon(one_at_a_time, client, count // len(clients))
         return took
+
+    async def last(self, count: int, in_flight: int = 1) -> None:
+        async def one_at_a_time() -> None:
+            for i in range(count // in_flight):
+                tick = await self._client.last("FX", i & 63)
+                if tick["size"] != i & 63:
+                    raise AssertionError(f"asked for size {i & 63}, got {tick}")
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(in_flight):
+                nursery.start_soon(one_at_a_time)
 
     async def blob(self, count: int, size: int) -> list[float]:
         took: list[float] = []
@@ -169,6 +246,24 @@ class Client:
                 got += 1
         if got != count:
             raise AssertionError(f"wanted {count} items, got {got}")
+
+    async def chunks(self, count: int, size: int) -> None:
+        got = 0
+        async with self._client.chunks(count, size) as items:
+            async for item in items:
+                got += len(item)
+        if got != count * size:
+            raise AssertionError(f"wanted {count * size} bytes, got {got}")
+
+    async def flights(self, count: int) -> None:
+        got = 0
+        look = itemgetter(*(f["name"] for f in json.loads(Flights.text)["types"][0]["fields"]))
+        async with self._client.flights(count) as rows:
+            async for row in rows:
+                _ = look(row)
+                got += 1
+        if got != count:
+            raise AssertionError(f"wanted {count} rows, got {got}")
 
     async def record(self, count: int) -> None:
         at = time.time_ns()
@@ -205,7 +300,7 @@ class Client:
     @asynccontextmanager
     async def _as(self, version: avrpc.Protocol, *fields: str) -> AsyncIterator[None]:
         own = self._client, self._fields
-        async with avrpc.connect(self._address, version) as client:
+        async with self._connect(version) as client:
             self._client, self._fields = client, itemgetter(*fields)
             yield
         self._client, self._fields = own
@@ -224,3 +319,79 @@ class Client:
             await nursery.start(read_slowly)
             yield
             nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def large_values(self, size: int) -> AsyncIterator[None]:
+        data = os.urandom(size)
+
+        async def send_and_receive() -> None:
+            while True:
+                assert len(await self._client.blob(data)) == size
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(send_and_receive)
+            yield
+            nursery.cancel_scope.cancel()
+
+    # Connections, and what is held.
+
+    async def connect(self, count: int) -> list[float]:
+        took = []
+        for _ in range(count):
+            start = time.perf_counter()
+            async with self._connect() as client:
+                await self._echo([client], 1)
+                took.append(time.perf_counter() - start)
+        return took
+
+    @asynccontextmanager
+    async def connections(self, number: int) -> AsyncIterator[None]:
+        async with holding(number, lambda _: self._connected()) as self._clients:
+            yield
+        self._clients = [self._client]
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Any]:
+        async with self._connect() as client:
+            await self._echo([client], 1)
+            yield client
+
+    @asynccontextmanager
+    async def idle(self, count: int) -> AsyncIterator[None]:
+        async with holding(count, lambda _: self._connected()):
+            yield
+
+    @asynccontextmanager
+    async def calls(self, count: int) -> AsyncIterator[None]:
+        async with trio.open_nursery() as nursery:
+            for _ in range(count):
+                nursery.start_soon(self._client.hold)
+            await trio.testing.wait_all_tasks_blocked()
+            await self._echo([self._client], 1)  # behind all of them
+            yield
+            nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def streams(self, count: int) -> AsyncIterator[None]:
+        held = len(self._clients)
+        async with holding(count, lambda i: self._clients[i % held].convert()):
+            await self._echo(self._clients, held)
+            yield
+
+
+@asynccontextmanager
+async def holding(
+    count: int, opened: Callable[[int], AbstractAsyncContextManager[Any]]
+) -> AsyncGenerator[list[Any]]:
+    """Have so many open at once, each by a task of its own, as a program would."""
+    done = trio.Event()
+
+    async def hold(number: int, task_status: trio.TaskStatus[Any]) -> None:
+        async with opened(number) as it:
+            task_status.started(it)
+            await done.wait()
+
+    async with trio.open_nursery() as nursery:
+        yield [await nursery.start(hold, number) for number in range(count)]
+        done.set()

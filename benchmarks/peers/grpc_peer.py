@@ -1,63 +1,34 @@
 """grpc.aio: Python's gRPC on asyncio, with protobuf.
 
-No code is generated: the messages are made from a descriptor at run time, which gives the very
-classes that generated code would, and the methods are named by path. Defaults everywhere, but for
-proxies from the environment, which could get between the two processes. Streams are iterated over;
-`read()` and `write()` instead showed no difference.
+Defaults everywhere, but for proxies from the environment, which could get between the two
+processes, and but for connections that are meant to be many, which a process would otherwise share.
+Streams are iterated over; `read()` and `write()` instead showed no difference.
 """
 
 import asyncio
 import importlib.metadata
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-# Neither has types that mypy can find, and whoever checks need not have them installed.
+# It has no types that mypy can find, and whoever checks need not have it installed.
 import grpc  # type: ignore[import-untyped, import-not-found, unused-ignore]
 import grpc.aio  # type: ignore[import-untyped, import-not-found, unused-ignore]
-from google.protobuf import (  # type: ignore[import-untyped, import-not-found, unused-ignore]
-    descriptor_pb2,
-    descriptor_pool,
-    message_factory,
-)
+
+from benchmarks import certificates
+from benchmarks.peers import protobuf
+from benchmarks.peers.protobuf import METHODS, SERVICE, Count
 
 T = TypeVar("T")
 
-SERVICE = "avrpc.bench.Bench"
-PROXIES_OFF = (("grpc.enable_http_proxy", 0),)
-
-
-def message_classes() -> dict[str, Any]:
-    """Make the classes of the messages that bench.avpr says in Avro."""
-    field = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(
-        name="avrpc/bench.proto", package="avrpc.bench", syntax="proto3"
-    )
-    fields = {
-        "Tick": {
-            "symbol": field.TYPE_STRING,
-            "price": field.TYPE_DOUBLE,
-            "size": field.TYPE_INT32,
-            "at": field.TYPE_INT64,
-        },
-        "Count": {"count": field.TYPE_INT32},
-        "Blob": {"data": field.TYPE_BYTES},
-    }
-    for name, members in fields.items():
-        message = file.message_type.add(name=name)
-        for number, (member, kind) in enumerate(members.items(), 1):
-            message.field.add(name=member, number=number, type=kind, label=field.LABEL_OPTIONAL)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"avrpc.bench.{name}"))
-        for name in fields
-    }
-
-
-CLASSES = message_classes()
-Tick, Count, Blob = CLASSES["Tick"], CLASSES["Count"], CLASSES["Blob"]
+OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1))
+MAKE = {
+    (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
+    (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler),
+    (True, False): ("stream_unary", grpc.stream_unary_rpc_method_handler),
+    (True, True): ("stream_stream", grpc.stream_stream_rpc_method_handler),
+}
 
 
 def versions() -> dict[str, str]:
@@ -65,149 +36,124 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in ("grpcio", "protobuf")}
 
 
-# --- the server -------------------------------------------------------------------------------
+def serve(*, tls: bool = False, flights: bool = False) -> None:
+    """See `benchmarks.peers.Peer`."""
+    asyncio.run(_serve(tls, flights))
 
 
-async def echo(request: Any, _context: Any) -> Any:
-    return Tick(symbol=request.symbol, price=request.price, size=request.size, at=request.at)
-
-
-async def blob(request: Any, _context: Any) -> Any:
-    return Blob(data=request.data)
-
-
-async def watch(request: Any, _context: Any) -> AsyncIterator[Any]:
-    at = time.time_ns()
-    for i in range(request.count):
-        yield Tick(symbol="EURUSD", price=1.0825, size=i & 63, at=at)
-
-
-async def record(requests: AsyncIterator[Any], _context: Any) -> Any:
-    count = 0
-    async for tick in requests:
-        _ = (tick.symbol, tick.price, tick.size, tick.at)
-        count += 1
-    return Count(count=count)
-
-
-async def convert(requests: AsyncIterator[Any], _context: Any) -> AsyncIterator[Any]:
-    async for tick in requests:
-        yield Tick(symbol=tick.symbol, price=tick.price, size=tick.size, at=tick.at)
-
-
-def serve() -> None:
-    """Serve on a free port of 127.0.0.1, print its address, and never return."""
-    asyncio.run(_serve())
-
-
-async def _serve() -> None:
-    def handler(make: Callable[..., Any], function: Any, request: Any, response: Any) -> Any:
-        return make(
-            function,
+async def _serve(tls: bool, flights: bool) -> None:
+    functions = protobuf.Handlers(flights=flights)
+    handlers = {}
+    for name, (request, response, *streams) in METHODS.items():
+        _, make = MAKE[streams[0], streams[1]]
+        handlers[name] = make(
+            getattr(functions, name),
             request_deserializer=request.FromString,
             response_serializer=response.SerializeToString,
         )
-
-    handlers = {
-        "echo": handler(grpc.unary_unary_rpc_method_handler, echo, Tick, Tick),
-        "blob": handler(grpc.unary_unary_rpc_method_handler, blob, Blob, Blob),
-        "watch": handler(grpc.unary_stream_rpc_method_handler, watch, Count, Tick),
-        "record": handler(grpc.stream_unary_rpc_method_handler, record, Tick, Count),
-        "convert": handler(grpc.stream_stream_rpc_method_handler, convert, Tick, Tick),
-    }
     server = grpc.aio.server()
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, handlers)])
-    port = server.add_insecure_port("127.0.0.1:0")
+    if tls:
+        folder = certificates.folder()
+        pair = [(folder / name).read_bytes() for name in ("server.key", "chain.pem")]
+        credentials = grpc.ssl_server_credentials([tuple(pair)])
+        port = server.add_secure_port("127.0.0.1:0", credentials)
+    else:
+        port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(f"tcp://127.0.0.1:{port}", flush=True)
     await server.wait_for_termination()
 
 
-# --- the client -------------------------------------------------------------------------------
+def run(
+    address: str,
+    work: Callable[["Client"], Awaitable[T]],
+    *,
+    tls: bool = False,
+    flights: bool = False,  # noqa: ARG001 - the server's affair alone
+) -> T:
+    """See `benchmarks.peers.Peer`."""
+    target = address.removeprefix("tcp://")
 
-
-def run(address: str, work: Callable[["Client"], Awaitable[T]]) -> T:
-    """Connect, and return what `work` returns, in a loop of its own."""
+    def open_channel() -> Any:
+        if not tls:
+            return grpc.aio.insecure_channel(target, options=OPTIONS)
+        ca = (certificates.folder() / "ca.pem").read_bytes()
+        return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(ca), options=OPTIONS)
 
     async def main() -> T:
-        target = address.removeprefix("tcp://")
-        async with grpc.aio.insecure_channel(target, options=PROXIES_OFF) as channel:
+        async with open_channel() as channel:
             await channel.channel_ready()
-            return await work(Client(channel))
+            return await work(Client(channel, open_channel))
 
     return asyncio.run(main())
 
 
-class Client:
+def calls(channel: Any) -> dict[str, Any]:
+    """Make what calls each of the methods."""
+    return {
+        name: getattr(channel, MAKE[streams[0], streams[1]][0])(
+            f"/{SERVICE}/{name}",
+            request_serializer=request.SerializeToString,
+            response_deserializer=response.FromString,
+        )
+        for name, (request, response, *streams) in METHODS.items()
+    }
+
+
+class Client(protobuf.Loops):
     """One channel, which is one connection. See `benchmarks.peers.PeerClient`."""
 
-    def __init__(self, channel: Any) -> None:
-        def method(make: Callable[..., Any], name: str, request: Any, response: Any) -> Any:
-            return make(
-                f"/{SERVICE}/{name}",
-                request_serializer=request.SerializeToString,
-                response_deserializer=response.FromString,
-            )
+    def __init__(self, channel: Any, open_channel: Callable[[], Any]) -> None:
+        super().__init__(calls(channel))
+        self._open = open_channel
+        self._channels = [channel]
 
-        self._echo = method(channel.unary_unary, "echo", Tick, Tick)
-        self._blob = method(channel.unary_unary, "blob", Blob, Blob)
-        self._watch = method(channel.unary_stream, "watch", Count, Tick)
-        self._record = method(channel.stream_unary, "record", Tick, Count)
-        self._convert = method(channel.stream_stream, "convert", Tick, Tick)
-
-    async def echo(self, count: int, in_flight: int = 1) -> list[float]:
-        took: list[float] = []
-        at = time.time_ns()
-
-        async def one_at_a_time(calls: int) -> None:
-            for i in range(calls):
-                start = time.perf_counter()
-                tick = await self._echo(Tick(symbol="EURUSD", price=1.0825, size=i & 63, at=at))
-                took.append(time.perf_counter() - start)
-                if (tick.symbol, tick.price, tick.size, tick.at) != ("EURUSD", 1.0825, i & 63, at):
-                    raise AssertionError(f"sent tick {i}, got {tick}")
-
-        if in_flight == 1:
-            await one_at_a_time(count)
-        else:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(in_flight):
-                    group.create_task(one_at_a_time(count // in_flight))
-        return took
-
-    async def blob(self, count: int, size: int) -> list[float]:
-        took: list[float] = []
-        data = os.urandom(size)
+    async def connect(self, count: int) -> list[float]:
+        took = []
         for _ in range(count):
             start = time.perf_counter()
-            back = (await self._blob(Blob(data=data))).data
-            took.append(time.perf_counter() - start)
-            if back != data:
-                raise AssertionError("other bytes came back")
+            async with self._open() as channel:
+                await self.echo_by([calls(channel)["echo"]], 1)
+                took.append(time.perf_counter() - start)
         return took
 
-    async def watch(self, count: int) -> None:
-        got = 0
-        async for tick in self._watch(Count(count=count)):
-            _ = (tick.symbol, tick.price, tick.size, tick.at)
-            got += 1
-        if got != count:
-            raise AssertionError(f"wanted {count} items, got {got}")
+    @asynccontextmanager
+    async def connections(self, number: int) -> AsyncIterator[None]:
+        self._channels = [self._open() for _ in range(number)]
+        await self.spread(number)
+        yield
+        for channel in self._channels:
+            await channel.close()
 
-    async def record(self, count: int) -> None:
-        result = await self._record(self._ticks(count))
-        if result.count != count:
-            raise AssertionError(f"sent {count} items, {result.count} arrived")
+    async def spread(self, count: int) -> list[float]:
+        return await self.echo_by([calls(channel)["echo"] for channel in self._channels], count)
 
-    async def convert(self, count: int) -> None:
-        got = 0
-        async for tick in self._convert(self._ticks(count)):
-            _ = (tick.symbol, tick.price, tick.size, tick.at)
-            got += 1
-        if got != count:
-            raise AssertionError(f"sent {count} items, got {got} back")
+    @asynccontextmanager
+    async def idle(self, count: int) -> AsyncIterator[None]:
+        held = [self._open() for _ in range(count)]
+        for channel in held:
+            await self.echo_by([calls(channel)["echo"]], 1)
+        yield
+        for channel in held:
+            await channel.close()
 
-    async def _ticks(self, count: int) -> AsyncIterator[Any]:
-        at = time.time_ns()
-        for i in range(count):
-            yield Tick(symbol="EURUSD", price=1.0825, size=i & 63, at=at)
+    @asynccontextmanager
+    async def calls(self, count: int) -> AsyncIterator[None]:
+        held = [self.call["hold"](Count()) for _ in range(count)]
+        await asyncio.sleep(0.2)  # there is no asking when the server has begun them
+        await self.echo(1)
+        yield
+        for call in held:
+            call.cancel()
+
+    @asynccontextmanager
+    async def streams(self, count: int) -> AsyncIterator[None]:
+        ways = [calls(channel)["convert"] for channel in self._channels]
+        held = [ways[i % len(ways)]() for i in range(count)]
+        await asyncio.gather(*(call.wait_for_connection() for call in held))
+        await asyncio.sleep(0.2)
+        await self.spread(len(ways))
+        yield
+        for call in held:
+            call.cancel()
