@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from functools import partial
@@ -82,7 +84,7 @@ async def test_trio_deadline_of_a_unary_call_reaches_the_handler(
 ) -> None:
     desk = Deadlines()
     async with open_pair(desk.server(), DESK) as client:
-        for seconds in (0.0123456, 1, 3600 * 24):
+        for seconds in (0.0123456, 1, 3600):
             begin = trio.current_time()
             with trio.move_on_after(seconds) as scope:
                 await client.last("EURUSD")
@@ -90,6 +92,26 @@ async def test_trio_deadline_of_a_unary_call_reaches_the_handler(
             assert desk.seen.pop() == pytest.approx(begin + seconds, abs=MILLISECOND)
             await wait_all_tasks_blocked()
             assert at_rest(client) == []
+
+
+async def test_clock_of_the_wall_may_be_set_meanwhile(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day back and forth, at each look: nobody goes by it."""
+    day = 86_400.0
+    days = itertools.cycle([day, -day, 0.0])
+    for name, unit in (("time", 1), ("time_ns", 10**9)):
+        monkeypatch.setattr(time, name, lambda unit=unit: type(unit)(next(days) * unit))
+    desk = Deadlines()
+    async with open_pair(desk.server(), DESK) as client:
+        for _ in range(3):
+            begin = trio.current_time()
+            with pytest.raises(avrpc.DeadlineExceeded):
+                await client.last.using(timeout=5)("EURUSD")
+            assert trio.current_time() - begin == pytest.approx(5, abs=MILLISECOND)
+            assert desk.seen.pop() == pytest.approx(begin + 5, abs=MILLISECOND)
+            await trio.sleep(100)  # and keepalive meanwhile
+        assert await client.load(b"x") == b"x"
 
 
 async def test_handler_of_a_call_without_a_deadline_has_none(autojump_clock: MockClock) -> None:

@@ -500,6 +500,21 @@ async def test_parameters_that_do_not_fit_are_not_run(caplog: pytest.LogCaptureF
     assert not caplog.records
 
 
+async def test_any_number_of_bad_values_ends_their_calls_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each costs what a good call costs, so none is one too many; nor do they fill the log."""
+    good = DESK.messages["load"].request.encode({"data": b"x"})
+    async with open_raw_client(desk_server()) as client:
+        for call_id in range(1, 601, 2):
+            await client.send(
+                frame(Kind.CALL, call_id, NUMBERS["load"], b"\x7f"),
+                frame(Kind.CALL, call_id + 1, NUMBERS["load"], bytes(good)),
+            )
+            assert {(await client.receive())[0] for _ in range(2)} == {Kind.STATUS, Kind.RESULT}
+    assert not caplog.records
+
+
 async def test_large_answers_beyond_the_places_wait_for_one(autojump_clock: MockClock) -> None:
     link = Link(capacity=1000)
     limits = avrpc.Limits(max_values_in_pieces=2)

@@ -15,6 +15,7 @@ from avrpc.wire import (
     GoawayReceived,
     LocalError,
     PackReceived,
+    PeerViolated,
     PongReceived,
     ResultReceived,
     Role,
@@ -480,3 +481,23 @@ def test_pings_are_counted_from_where_the_owner_wants() -> None:
     client.pings = 0
     assert client.receive_data(frame(Kind.PING, 1)) == []
     assert client.pings == 1
+
+
+# Calls without end.
+
+
+@pytest.mark.parametrize("made", [2**31 - 2, 2**32 - 2, 2**62])
+def test_calls_go_on_whatever_their_ids_have_come_to(made: int) -> None:
+    """At a million a second the ids of a connection last for 290,000 years."""
+    pair = Pair()
+    pair.client._calls.last_id = pair.server._calls.last_id = made
+    for call_id in range(made + 1, made + 5):
+        assert pair.client.outgoing.call(BOTH, b"p") == call_id
+        assert pair.client.outgoing.try_item(call_id, LARGE)
+        pair.pump()
+        assert pair.server.outgoing.try_item(call_id, b"small")
+        pair.server.outgoing.result(call_id, b"")
+        pair.pump()
+        assert pair.client.open_calls == pair.server.open_calls == 0
+        assert pair.events[Role.CLIENT][-1] == ResultReceived(call_id, None, b"")
+    assert not any(isinstance(one, PeerViolated) for one in pair.events[Role.SERVER])
