@@ -38,6 +38,7 @@ PARTS = {
     "versions": 4,  # random interfaces, each with a random later version
     "flood": 3,  # handshakes, each with another protocol
     "faults": 4,  # every kind of call over a network that fails in nine ways
+    "load": 1,  # 2,000 connections with ten calls each, and other crowds
     "soak": 3,  # a million calls, and a hundred thousand connections
     "cancels": 5,  # calls of every kind, cancelled at random points
 }
