@@ -12,7 +12,9 @@ from collections.abc import Mapping
 
 from avrpc.wire.calls import Call, CallTable, MessageShape
 from avrpc.wire.codes import GoawayCode, LocalError, ProtocolError, StatusCode
+from avrpc.wire.compression import Buffer
 from avrpc.wire.credit import Credit
+from avrpc.wire.deflating import Deflater
 from avrpc.wire.frames import (
     DEADLINE,
     HEADER,
@@ -56,11 +58,13 @@ class Outgoing:
             waits may leave with it.
         freed: Set whenever a large value has left or been dropped; whoever waits for a place, or
             for a call to be no longer busy, may look again. The one who looks resets it.
+        deflater: Where a codec is agreed.
     """
 
     def __init__(self, calls: CallTable) -> None:
         self.data = bytearray()
         self.freed = False
+        self.deflater: Deflater | None = None
         self._calls = calls
         self._me = calls.role
         self._large: list[tuple[Call, OutgoingValue]] = []  # a deque, empty, takes 760 bytes
@@ -192,21 +196,25 @@ class Outgoing:
         return True
 
     def _open_items(self, call: Call, item: bytes | bytearray) -> None:
-        self._seal()
+        self.seal()
         self._frame_call = call
         self._frame_count = 1
         length = len(call.encoded_id) + ITEM_COUNT.size + len(item)
         self._frame_room = self._calls.peer_limits.max_frame_bytes - length
         self._frame += item
 
-    def _seal(self) -> None:
+    def seal(self) -> None:
         """Put the open ITEMS frame into `data`, now that its length and count are known."""
         call = self._frame_call
         if call is not None:
             head = call.encoded_id + ITEM_COUNT.pack(self._frame_count)
-            self.data += HEADER.pack(Kind.ITEMS << 24 | len(head) + len(self._frame))
+            flags = 0
+            items: Buffer = self._frame
+            if self.deflater is not None:
+                flags, head, items = self.deflater.items(call.id, flags, head, items)
+            self.data += HEADER.pack((flags | Kind.ITEMS) << 24 | len(head) + len(items))
             self.data += head
-            self.data += self._frame
+            self.data += items
             self._frame.clear()
             self._frame_call = None
 
@@ -312,7 +320,7 @@ class Outgoing:
 
     def seal_and_fill(self) -> bytearray:
         """Close the open ITEMS frame, let pieces in up to their limit, and give ``data``."""
-        self._seal()
+        self.seal()
         while self._late_pongs and len(self.data) < MAX_BUFFERED_PIECES:
             self.data += encode_frame(Kind.PONG, 0, encode_long(self._late_pongs.pop(0)))
         while self._large and len(self.data) < MAX_BUFFERED_PIECES:
@@ -329,7 +337,7 @@ class Outgoing:
     def forget(self, call: Call) -> None:
         """Drop what is still leaving on a call, and add no more to its open ITEMS frame."""
         if self._frame_call is call:
-            self._seal()
+            self.seal()
         if call.leaving is not None:
             call.leaving = None
             self._large = [entry for entry in self._large if entry[0] is not call]
@@ -348,9 +356,7 @@ class Outgoing:
         fields, flags = (self._metadata(metadata), METADATA) if metadata else (b"", 0)
         self._value(kind, flags, call, fields, value)
 
-    def _value(
-        self, kind: Kind, flags: int, call: Call, fields: bytes, value: bytes | bytearray
-    ) -> None:
+    def _value(self, kind: Kind, flags: int, call: Call, fields: bytes, value: Buffer) -> None:
         """A frame with a value, which goes in pieces where it is large.
 
         A call in pieces ends with the last piece of its outcome, not with the first. It begins
@@ -366,8 +372,9 @@ class Outgoing:
         elif kind is not Kind.CALL:
             self._move(call, kind)
         if large:
-            self._seal()
-            call.leaving = OutgoingValue(kind, flags, call.encoded_id, fields, value)
+            self.seal()
+            squeeze = None if self.deflater is None else self.deflater.pieces(kind, call.id)
+            call.leaving = OutgoingValue(kind, flags, call.encoded_id, fields, value, squeeze)
             if kind is Kind.CALL:
                 header_bytes = len(call.encoded_id) + len(fields)
                 call.leaving.write_piece(self.data, header_bytes + MIN_PIECE_BYTES)
@@ -375,10 +382,12 @@ class Outgoing:
         else:
             self._whole(flags | kind, call.encoded_id + fields, value)
 
-    def _whole(self, first_byte: int, head: bytes, value: bytes | bytearray) -> None:
+    def _whole(self, first_byte: int, head: bytes, value: Buffer) -> None:
         """A value in one frame."""
         if self._frame_call is not None:
-            self._seal()
+            self.seal()
+        if self.deflater is not None:
+            first_byte, head, value = self.deflater.alone(first_byte, head, value)
         self.data += HEADER.pack(first_byte << 24 | len(head) + len(value)) + head
         self.data += value
 
@@ -401,6 +410,10 @@ class Outgoing:
         return encoded
 
     def _move(self, call: Call, kind: Kind) -> None:
+        if self._frame_call is not None:
+            # Before a context is freed: that of this call, for these items; and another one, for
+            # which there may be no room before what ends this call has left.
+            self.seal()
         if kind not in BETWEEN_PIECES:
             self._require_idle(call)
         try:
@@ -425,7 +438,7 @@ class Outgoing:
             raise LocalError("as many values go in pieces as the peer allows")
 
     def _append(self, frame: bytes) -> None:
-        self._seal()
+        self.seal()
         self.data += frame
 
 
