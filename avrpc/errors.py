@@ -275,6 +275,11 @@ class InternalError(RemoteError):
     """
 
 
+def lost(text: str) -> ConnectionLost:
+    """A connection that ended, for those who had not sent anything on it."""
+    return ConnectionLost(text, maybe_executed=False)
+
+
 def fresh(error: _E) -> _E:
     """A copy of an error, for one that is raised more than once: each with its own traceback."""
     return copy.copy(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from keyword import iskeyword
@@ -21,7 +21,11 @@ class Style(Enum):
     THREAD = "def"  # in a worker thread
 
 
-@dataclass(frozen=True, slots=True)
+# A method that has waited is begun at once again for one call in so many, in case it does no more.
+TRY_AGAIN = 256
+
+
+@dataclass(slots=True)
 class Method:
     """A handler, and what is needed to call it.
 
@@ -30,12 +34,31 @@ class Method:
         function: The handler.
         style: How it is written.
         renamed: Python's names of the parameters whose own name is a keyword, by that name.
+        patience: For how many calls more it is not begun at once; see `may_begin_at_once`.
     """
 
     message: Message
     function: Callable[..., Any]
     style: Style
     renamed: Mapping[str, str]
+    patience: int = 0
+    _quick: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._quick = self.style is Style.COROUTINE and not (
+            self.message.wire.streams_request or self.message.wire.streams_response
+        )
+
+    def may_begin_at_once(self) -> bool:
+        """Whether its handler may well end without having waited, going by the last calls."""
+        if self.patience:
+            self.patience -= 1
+            return False
+        return self._quick
+
+    def waited(self) -> None:
+        """It has waited for something."""
+        self.patience = TRY_AGAIN
 
     def agreed(self, message: Message) -> Method:
         """The same for the message as agreed with a client; this one itself, if that is the same.

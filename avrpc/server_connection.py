@@ -8,14 +8,16 @@ import trio
 
 from avrpc.auth import Doorkeeper
 from avrpc.call_info import Caller
+from avrpc.errors import lost
 from avrpc.handlers import Method
 from avrpc.handshake import ServerHandshake
 from avrpc.log import logger
 from avrpc.opening import Refused, open_server
+from avrpc.reader import Stop
 from avrpc.schema.negotiation import Negotiation
 from avrpc.server_call import Host as CallHost
 from avrpc.server_call import ServerCall
-from avrpc.session import Session, lost
+from avrpc.session import Session
 from avrpc.transport import Transport
 from avrpc.wire import CallReceived, Connection, GoawayCode, StatusCode
 from avrpc.workers import Workers
@@ -113,26 +115,36 @@ class ServerConnection:
             if self._server.closing:  # it began to close during the handshake
                 self._scope.cancel()
             self._workers = Workers(nursery)
-            await session.run_in(nursery, events)
+            session.reader.start(events)
+            self._workers.lead(session.reader.read)
+            await session.send()
+            nursery.cancel_scope.cancel()
 
-    def _accept(self, event: CallReceived) -> None:
-        """A call came: start its handler."""
+    def _accept(self, event: CallReceived) -> Stop | None:
+        """A call came: start its handler, in the task that reads if it may not have to wait."""
         session = self._session
         assert session is not None
         method = self._methods[event.number]
         if method is None:
             text = "the server's version of the protocol has no such message, or another"
             session.outgoing.status(event.call_id, StatusCode.UNIMPLEMENTED, text, started=False)
-            return
+            return None
         if not self._server.call_began():
             text = f"{self._server.running} handlers run already (Limits.max_running_handlers)"
             session.outgoing.status(
                 event.call_id, StatusCode.RESOURCE_EXHAUSTED, text, started=False
             )
-            return
-        call = ServerCall(self._server, session, method, event, self._caller)
-        session.add(event.call_id, call)
-        self._workers.start(call)
+            return None
+        session.calls[event.call_id] = call = ServerCall(
+            self._server, session, method, event, self._caller
+        )
+        if not method.may_begin_at_once():
+            self._workers.start(call)
+            return None
+        stop = self._workers.begin(call)
+        if stop is Stop.HAND_OVER:
+            method.waited()
+        return stop
 
     # Closing, step by step ...
 

@@ -6,8 +6,7 @@ events have to say to the peer they put into the connection's queue, which `writ
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import inf
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Protocol
 
 import trio
@@ -20,12 +19,13 @@ from avrpc.errors import (
     LimitExceeded,
     Unavailable,
     fresh,
+    lost,
 )
 from avrpc.limits import Limits
 from avrpc.log import logger
+from avrpc.reader import Reader, Stop
 from avrpc.shown import shown
 from avrpc.transport import Transport
-from avrpc.watch import Ask, End, GiveUp, Watch
 from avrpc.wire import (
     CallReceived,
     CancelReceived,
@@ -76,6 +76,8 @@ class Session:
     Attributes:
         calls: Those that this end has not finished with, by id.
         ended: Why the connection takes no more calls; None while it does.
+        over: It has ended, and no call goes on.
+        reader: What reads it.
         room, kick, wake, flush: The writer's; see there.
     """
 
@@ -84,7 +86,7 @@ class Session:
         transport: Transport,
         connection: Connection,
         limits: Limits,
-        accept: Callable[[CallReceived], None] | None = None,
+        accept: Callable[[CallReceived], Stop | None] | None = None,
     ) -> None:
         self.transport = transport
         self.connection = connection
@@ -101,12 +103,10 @@ class Session:
         self.room = self._writer.room
         self.kick, self.wake = self._writer.kick, self._writer.wake
         self.flush = self._writer.flush
-        self._limits = limits
-        self._watch = Watch(limits, trio.current_time())
-        self._reading = trio.CancelScope()  # ends when it is time to look at the watch
-        self._read_until = inf
+        self.reader = Reader(transport, connection, limits, self._writer, self)
+        self.over = False
+        self._sending = trio.CancelScope()
         self._failure: AvrpcError | None = None  # why sending stopped
-        self._over = False  # `ended`, and no call goes on
 
     # The two tasks ...
 
@@ -117,86 +117,29 @@ class Session:
             events: What came together with the end of the handshake.
         """
         async with trio.open_nursery() as nursery:
-            await self.run_in(nursery, events)
+            self.reader.start(events)
+            nursery.start_soon(self.reader.run)
+            await self.send()
+            nursery.cancel_scope.cancel()
 
-    async def run_in(self, nursery: trio.Nursery, events: list[Any]) -> None:
-        """`run`, in a nursery that there is anyway; at the end it is cancelled.
+    async def send(self) -> None:
+        """Send until the connection has ended, and close it. Raises nothing but Cancelled.
 
-        One for each idle connection less is 1.3 KiB less.
+        Others read meanwhile, by `reader`.
         """
-        nursery.start_soon(self._writer.run)
         try:
-            self._dispatch(events)
-            while not self._over and trio.current_time() < self._read_until:
-                deadline = min(self._watch.due, self._read_until)
-                with trio.CancelScope(deadline=deadline) as self._reading:
-                    await self._read()
-                    break
-                self._look()
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            self.end(self._failure or self._broke(error))
-        except Exception:
-            logger.exception("%s: internal error", self.transport.peer)
-            self.end(lost(f"the connection to {self.transport.peer} failed in this process"))
+            with self._sending:
+                await self._writer.run()
+            while not self.over:
+                await self.idle.park()
         finally:
-            closed = lost(f"the connection to {self.transport.peer} was closed")
-            self.end(self._failure or closed)
-        with trio.move_on_after(_LAST_WORDS):
-            await self.flush()
-        nursery.cancel_scope.cancel()
+            self.gone()
         await self.transport.aclose()  # at once: the peer may be waiting for our end
-
-    def _broke(self, error: Exception) -> ConnectionLost:
-        return lost(f"the connection to {self.transport.peer} broke: {error}")
-
-    async def _read(self) -> None:
-        connection, transport, watch = self.connection, self.transport, self._watch
-        bounded = connection.role is Role.SERVER
-        while True:
-            data = await transport.receive()
-            if not data:
-                self._eof()
-                return
-            watch.heard_at = trio.current_time()
-            watch.ping_at = None
-            self._dispatch(connection.receive_data(data))
-            if self._over:
-                return
-            if connection.pings:
-                self._look_by(watch.due_with_pings)
-                self._count_pings()
-            if connection.has_half_values:
-                self._look_by(watch.due_with_half_values)
-            if bounded and len(self.outgoing.data) > HIGH_WATER:
-                # A peer that sends and does not read: take no more until it does. A client never
-                # stops reading, so two of ours can't wait for each other here.
-                await self.wait_room()
-
-    def _dispatch(self, events: list[Any]) -> None:
-        handlers = self._HANDLERS
-        for event in events:
-            handlers[type(event)](self, event)
-        if self.outgoing.data:
-            self.wake()
-
-    def _count_pings(self) -> None:
-        limit = self._limits.max_pings
-        if self.connection.pings > limit:
-            text = f"more than {limit} PINGs in half a minute (Limits.max_pings)"
-            self._watch_ends(End(GoawayCode.ENHANCE_YOUR_CALM, text))
-
-    def _eof(self) -> None:
-        peer = self.transport.peer
-        if self.connection.held:
-            self.end(lost(f"the connection to {peer} ended in the middle of a frame"))
-        else:
-            self.end(lost(f"{peer} closed the connection"))
 
     # ... what the second tells ...
 
     def sending_blocked(self, since: float | None) -> None:
-        self._watch.blocked_at = since
-        self._look_by(self._watch.due)
+        self.reader.sending_blocked(since)
 
     def large_value_left(self) -> None:
         self.freed.unpark_all()
@@ -205,41 +148,28 @@ class Session:
 
     def sending_failed(self, error: Exception) -> None:
         # What the peer said before may still be on its way, so the reader goes on for a moment.
-        self._failure = self._broke(error)
+        self._failure = self._broken(error)
         self._take_no_more(self._failure)
-        self._read_until = self._reading.deadline = trio.current_time() + _LAST_WORDS
+        self.reader.stop_within(_LAST_WORDS)
 
-    # ... what they do when nothing happens ...
+    # ... what the first does ...
 
-    def _look_by(self, when: float) -> None:
-        """Look at the watch no later than then."""
-        if when < self._reading.deadline:  # noqa: PLR1730 - setting it costs 3 µs, also as it was
-            self._reading.deadline = when
+    def tell(self, events: Iterator[Any]) -> Stop | None:
+        handlers = self._HANDLERS
+        for event in events:
+            stop = handlers[type(event)](self, event)
+            if stop is not None:
+                return stop
+        return None
 
-    def _look(self) -> None:
-        connection = self.connection
-        connection.pings = 0
-        for finding in self._watch.check(
-            trio.current_time(),
-            busy=self._busy,
-            last_call=connection.last_call,
-            half_values=connection.half_values(),
-        ):
-            match finding:
-                case Ask.PING:
-                    self.outgoing.ping(0)
-                case GiveUp(call_id, text):
-                    connection.drop_half_value(call_id)
-                    self._give_up(call_id, text)
-                case End():
-                    self._watch_ends(finding)
-        self.wake()
+    def broke(self, error: Exception) -> None:
+        self.end(self._failure or self._broken(error))
 
-    def _watch_ends(self, end: End) -> None:
-        logger.warning("%s: %s", self.transport.peer, end.text)
-        self.connection.goaway(end.code, end.text)
-        self.wake()
-        self.end(lost(f"{self.transport.peer}: {end.text}"))
+    def gone(self) -> None:
+        self.end(self._failure or lost(f"the connection to {self.transport.peer} was closed"))
+
+    def _broken(self, error: Exception) -> ConnectionLost:
+        return lost(f"the connection to {self.transport.peer} broke: {error}")
 
     # ... and what callers wait for.
 
@@ -283,7 +213,7 @@ class Session:
         """
         outgoing, connection = self.outgoing, self.connection
         await self.wait_room()
-        while connection.is_open(call_id) and not self._over:
+        while connection.is_open(call_id) and not self.over:
             if not outgoing.busy(call_id) and not (
                 outgoing.is_large(size) and outgoing.places <= 0
             ):
@@ -292,11 +222,11 @@ class Session:
 
     async def wait_idle(self) -> None:
         """Wait until no call is open at this end, or the connection has ended."""
-        while self._busy and not self._over:
+        while self.busy and not self.over:
             await self.idle.park()
 
     @property
-    def _busy(self) -> bool:
+    def busy(self) -> bool:
         # A client has done with a call that it cancelled; a server has one until it has answered.
         if self.connection.role is Role.CLIENT:
             return bool(self.calls)
@@ -304,9 +234,9 @@ class Session:
 
     # Events ...
 
-    def _call(self, event: CallReceived) -> None:
+    def _call(self, event: CallReceived) -> Stop | None:
         assert self._accept is not None  # the wire lets no calls in at a client
-        self._accept(event)
+        return None if self.over else self._accept(event)
 
     def _items(self, event: ItemsReceived) -> None:
         entry = self.calls.get(event.call_id)
@@ -327,7 +257,7 @@ class Session:
         self._check_idle()
 
     def _check_idle(self) -> None:
-        if self.idle and not self._busy:
+        if self.idle and not self.busy:
             self.idle.unpark_all()
 
     def _credit(self, event: CreditReceived) -> None:
@@ -356,9 +286,9 @@ class Session:
             text = f"a value when there was no room: no more than {limit} are held at once"
         else:
             text = f"a value of more than {event.limit} bytes (Limits.max_message_bytes)"
-        self._give_up(event.call_id, text)
+        self.give_up(event.call_id, text)
 
-    def _give_up(self, call_id: int, text: str) -> None:
+    def give_up(self, call_id: int, text: str) -> None:
         """End a call because of a value that arrives, or does not."""
         entry = self.calls.pop(call_id, None)
         # What ends the call may have come right behind.
@@ -395,7 +325,7 @@ class Session:
         """That it came was all that it had to say."""
 
     # One table for all sessions: bound methods, in one of its own, would cost each 1.4 KiB.
-    _HANDLERS: ClassVar[dict[type, Callable[[Session, Any], None]]] = {
+    _HANDLERS: ClassVar[dict[type, Callable[[Session, Any], Stop | None]]] = {
         CallReceived: _call,
         ItemsReceived: _items,
         ResultReceived: _outcome,
@@ -421,7 +351,7 @@ class Session:
 
         It counts against the peer's limit until the peer has answered.
         """
-        if self.calls.pop(call_id, None) is not None and not self._over:
+        if self.calls.pop(call_id, None) is not None and not self.over:
             self.outgoing.cancel(call_id)
             self.wake()
             self._check_idle()
@@ -449,9 +379,9 @@ class Session:
 
     def end(self, error: AvrpcError) -> None:
         """The connection is over: every call on it ends. Only the first reason counts."""
-        if self._over:
+        if self.over:
             return
-        self._over = True
+        self.over = True
         self.ended = error
         self.connection.close()  # gives back what half values took of the server's room
         self._take_no_more(error)
@@ -461,7 +391,9 @@ class Session:
             entry.on_failure(_mine(error, maybe_executed=True))
         for lot in (self.room, self.freed, self.idle):
             lot.unpark_all()
-        self._reading.cancel()
+        self.reader.stop()
+        self._sending.deadline = trio.current_time() + _LAST_WORDS
+        self._writer.close()
 
     def _take_no_more(self, error: AvrpcError) -> None:
         if self.ended is None:
@@ -475,8 +407,3 @@ def _mine(error: AvrpcError, *, maybe_executed: bool = False) -> AvrpcError:
     mine = fresh(error)
     mine.maybe_executed = maybe_executed
     return mine
-
-
-def lost(text: str) -> ConnectionLost:
-    """A connection that ended, for those who had not sent anything on it."""
-    return ConnectionLost(text, maybe_executed=False)

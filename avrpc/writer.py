@@ -67,6 +67,7 @@ class Writer:
     Attributes:
         room: Waits while more than `HIGH_WATER` is unsent.
         mute: Whether nothing can be sent any more.
+        corked: More is going to be queued at once, so that nothing is sent until `uncork`.
     """
 
     def __init__(
@@ -74,6 +75,9 @@ class Writer:
     ) -> None:
         self.room = ParkingLot()
         self.mute = False
+        self.corked = False
+        self._asked = False  # to send something, while it was corked
+        self._closing = False  # `run` is to end when all has been sent
         self._transport = transport
         self._connection = connection
         self._outgoing = connection.outgoing
@@ -86,36 +90,42 @@ class Writer:
         self._burst = _BURST if connection.role is Role.SERVER else sys.maxsize
 
     async def run(self) -> None:
-        """Send, until that fails or this is cancelled."""
+        """Send, until that fails, or is closed and all has been sent."""
         transport, outgoing = self._transport, self._outgoing
-        while True:
-            data = self._connection.data_to_send()
-            if outgoing.freed:
-                outgoing.freed = False
-                self._owner.large_value_left()
-            if not data:
-                self._task = current_task()
-                self._flushed.unpark_all()
-                await wait_task_rescheduled(self._stop)
-                continue
-            try:
-                self._gathered = 0
-                transport.send_now(data)
-                if data:
-                    self._block(trio.current_time())
-                    await transport.wait_send(data)
-                    self._block(None)
-                elif outgoing.leaving:
-                    await checkpoint()  # megabytes to come: let others have a turn
-            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                self._fail(error)
-                return
-            except Exception:
-                logger.exception("%s: internal error", transport.peer)
-                self._fail(RuntimeError("sending failed in this process"))
-                return
-            if self.room and len(data) < LOW_WATER:
-                self.room.unpark_all()
+        try:
+            while True:
+                data = self._connection.data_to_send()
+                if outgoing.freed:
+                    outgoing.freed = False
+                    self._owner.large_value_left()
+                if not data:
+                    self._flushed.unpark_all()
+                    if self._closing:
+                        return
+                    self._task = current_task()
+                    await wait_task_rescheduled(self._stop)
+                    continue
+                try:
+                    self._gathered = 0
+                    transport.send_now(data)
+                    if data:
+                        self._block(trio.current_time())
+                        await transport.wait_send(data)
+                        self._block(None)
+                    elif outgoing.leaving:
+                        await checkpoint()  # megabytes to come: let others have a turn
+                except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                    self._fail(error)
+                    return
+                except Exception:
+                    logger.exception("%s: internal error", transport.peer)
+                    self._fail(RuntimeError("sending failed in this process"))
+                    return
+                if self.room and len(data) < LOW_WATER:
+                    self.room.unpark_all()
+        finally:
+            self.mute = True
+            self._flushed.unpark_all()
 
     def _stop(self, _: RaiseCancelT) -> Abort:
         self._task = None
@@ -138,24 +148,43 @@ class Writer:
         if self._blocked or self.mute:
             return  # the task looks again before it stops, or has ended
         self._gathered += 1
-        if len(self._calls) <= 1 or self._gathered >= self._burst:
-            self._gathered = 0
-            data = self._connection.data_to_send()
-            try:
-                self._transport.send_now(data)
-            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                self._fail(error)
-                return
-            if not (data or self._outgoing.leaving or self._outgoing.freed):
-                return
-        self.wake()
+        if self._gathered >= self._burst or (not self.corked and len(self._calls) <= 1):
+            self._send()
+        else:
+            self.wake()
+
+    def _send(self) -> None:
+        """Send on the spot."""
+        self._gathered = 0
+        data = self._connection.data_to_send()
+        try:
+            self._transport.send_now(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            self._fail(error)
+            return
+        if data or self._outgoing.leaving or self._outgoing.freed:
+            self.wake()
 
     def wake(self) -> None:
         """Have what is queued sent when the tasks runnable now have had their turn."""
-        task = self._task
-        if task is not None:
-            self._task = None
+        if self.corked:
+            self._asked = True
+        elif self._task is not None:
+            task, self._task = self._task, None
             reschedule(task)
+
+    def uncork(self) -> None:
+        """Send what was queued while it was `corked`."""
+        self.corked = False
+        if self._asked or self._outgoing.data or self._outgoing.freed:
+            self._asked = False
+            if not (self._blocked or self.mute):
+                self._send()
+
+    def close(self) -> None:
+        """Have `run` end when all that is queued has been sent."""
+        self._closing = True
+        self.wake()
 
     async def flush(self) -> None:
         """Wait until all that is queued has been given to the transport."""

@@ -20,10 +20,10 @@ LAYERS = (
     ("wire", "schema"),
     (
         *("address", "limits", "tls_errors", "tls", "transport", "tls_transport", "listen"),
-        *("door", "watch", "credentials", "call_info", "auth"),
-        *("memory", "compression", "replies", "handshake", "opening"),
+        *("door", "lookout", "watch", "credentials", "call_info", "auth"),
+        *("memory", "replies", "handshake", "opening"),
     ),
-    ("writer",),
+    ("writer", "reader"),
     ("session",),
     ("call", "collect"),
     (

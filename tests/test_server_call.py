@@ -460,13 +460,16 @@ async def test_call_that_is_cancelled_before_its_handler_begins_has_not_run() ->
 
     async def load(data: bytes) -> bytes:
         note("ran")
+        await trio.lowlevel.checkpoint()
         return data
 
     async with open_raw_client(desk_server(load=load)) as client:
-        await client.send(frame(Kind.CALL, 1, NUMBERS["load"], b"\x02x") + frame(Kind.CANCEL, 1))
+        await client.send(frame(Kind.CALL, 1, NUMBERS["load"], b"\x02x"))
+        assert (await client.receive())[0] == Kind.RESULT  # from now on it is known to wait
+        await client.send(frame(Kind.CALL, 2, NUMBERS["load"], b"\x02x") + frame(Kind.CANCEL, 2))
         kind, flags, body = await client.receive()
         assert (kind, flags, body[1]) == (Kind.STATUS, 0, StatusCode.CANCELLED << 1)
-    assert note.lines == []
+    assert note.lines == ["ran"]
 
 
 async def test_handler_that_answers_though_it_was_cancelled_is_heard() -> None:

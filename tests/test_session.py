@@ -11,18 +11,17 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 import avrpc
 from avrpc.client import Client
-from avrpc.session import Session
 from avrpc.testing import Link, open_pair
-from avrpc.wire import GoawayCode, ResultReceived, StatusCode
+from avrpc.wire import GoawayCode, StatusCode
 from avrpc.wire.frames import MORE, Kind
 from avrpc.wire.primitives import encode_bytes, encode_long
 from avrpc.writer import HIGH_WATER
 from tests.desk import (
     DESK,
-    PATIENT,
     Note,
     at_rest,
     desk_server,
+    lost,
     open_desk,
     open_raw_client,
     open_raw_server,
@@ -159,29 +158,6 @@ async def test_waiter_for_a_place_leaves_the_slot_to_small_calls(
 
 
 # How a connection ends, and what its calls are told ...
-
-
-async def lost(client: Client) -> avrpc.ConnectionLost:
-    """What a call that waits for its answer comes to."""
-    with pytest.raises(avrpc.ConnectionLost) as caught:
-        await client.last("EURUSD")
-    return caught.value
-
-
-async def test_end_of_the_stream_between_frames_is_a_lost_connection() -> None:
-    async with open_raw_server() as (client, server), trio.open_nursery() as nursery:
-        nursery.start_soon(server.stream.send_eof)
-        error = await lost(client)
-        assert error.maybe_executed
-        assert "closed the connection" in str(error)
-        assert "middle" not in str(error)
-
-
-async def test_end_of_the_stream_in_the_middle_of_a_frame_says_so() -> None:
-    async with open_raw_server() as (client, server):
-        await server.send(frame(Kind.RESULT, 1, bytes(10))[:-1])
-        await server.stream.send_eof()
-        assert "in the middle of a frame" in str(await lost(client))
 
 
 async def test_peer_that_breaks_the_rules_is_told_so_and_so_are_the_calls(
@@ -405,20 +381,6 @@ async def test_call_whose_large_item_can_not_leave_is_no_failure_of_its_handler(
     assert not caplog.records
 
 
-async def test_failure_while_events_are_told_is_logged_and_ends_the_connection(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with open_desk() as client:
-
-        def fail(session: object, event: object) -> None:
-            raise ZeroDivisionError
-
-        monkeypatch.setitem(Session._HANDLERS, ResultReceived, fail)
-        error = await lost(client)
-        assert "failed in this process" in str(error)
-    assert "ZeroDivisionError" in caplog.text
-
-
 # Room: how much a connection may have unsent.
 
 
@@ -428,6 +390,7 @@ async def test_callers_wait_while_too_much_is_unsent_and_go_on_when_it_has_left(
     link = Link(capacity=1000)
     async with open_desk(link=link) as client:
         session = client._session
+        await wait_all_tasks_blocked()
         async with trio.open_nursery() as nursery:
             link.to_server.hold()
             for _ in range(100):
@@ -436,36 +399,6 @@ async def test_callers_wait_while_too_much_is_unsent_and_go_on_when_it_has_left(
             assert len(session.room) == 100 - HIGH_WATER // 10_000 - 1
             link.to_server.release()
         assert at_rest(client) == []
-
-
-async def test_server_reads_no_more_calls_of_a_client_that_does_not_read(
-    autojump_clock: MockClock,
-) -> None:
-    link = Link(capacity=1000)
-    note = Note()
-
-    async def load(data: bytes) -> bytes:
-        note("ran")
-        return bytes(50_000)
-
-    server = desk_server(limits=PATIENT, load=load)
-    async with open_raw_client(server, link=link) as client:
-        link.to_client.hold()
-        with trio.move_on_after(1):
-            for call_id in range(1, 1000):
-                await client.send(
-                    frame(Kind.CALL, call_id, NUMBERS["load"], encode_bytes(bytes(2000)))
-                )
-        (connection,) = server._connections
-        assert connection._session is not None
-        assert len(connection._session.outgoing.data) < HIGH_WATER + 2 * 65_536 + 50_000
-        ran = len(note.lines)
-        assert ran < 60
-        await trio.sleep(100)
-        assert len(note.lines) == ran
-        link.to_client.release()
-        for _ in range(ran):
-            assert (await client.receive())[0] == Kind.RESULT
 
 
 async def test_callers_that_wait_for_room_are_told_when_the_connection_is_lost(
@@ -658,79 +591,3 @@ async def test_a_hundred_and_fifty_streams_take_turns_in_a_hundred_slots(
         assert trio.current_time() == pytest.approx(2, abs=0.1)
         await wait_all_tasks_blocked()
         assert at_rest(client) == []
-
-
-# What is noticed while nothing happens, or too much ...
-
-
-async def test_peer_that_goes_silent_is_asked_and_then_told_why_the_connection_ends(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with open_raw_client(desk_server()) as client:
-        assert (await client.receive())[0] == Kind.PING
-        assert trio.current_time() == 30
-        kind, _, body = await client.receive()
-        assert (kind, body[1]) == (Kind.GOAWAY, GoawayCode.KEEPALIVE_TIMEOUT << 1)
-        assert trio.current_time() == 50
-        with pytest.raises(EOFError):
-            await client.receive()
-    assert "PING" in caplog.text
-
-
-async def test_client_of_a_server_that_goes_silent_loses_its_calls(
-    autojump_clock: MockClock,
-) -> None:
-    async with open_raw_server() as (client, server):
-        error = await lost(client)
-        assert trio.current_time() == 50
-        assert error.maybe_executed
-        assert [(await server.receive())[0] for _ in range(2)] == [Kind.CALL, Kind.PING]
-        with pytest.raises(avrpc.ConnectionLost) as caught:
-            await client.last("EURUSD")
-        assert not caught.value.maybe_executed
-
-
-async def test_pings_beyond_the_limit_end_the_connection(autojump_clock: MockClock) -> None:
-    server = desk_server(limits=avrpc.Limits(max_pings=5))
-    async with open_raw_client(server) as client:
-        for _ in range(2):
-            await client.send(frame(Kind.PING, 7) * 5)
-            assert {(await client.receive())[0] for _ in range(5)} == {Kind.PONG}
-            await trio.sleep(31)  # from then on as many more may come
-            assert (await client.receive())[0] == Kind.PING
-        await client.send(frame(Kind.PING, 7) * 6)
-        kinds = [await client.receive() for _ in range(7)]
-        assert kinds[-1][0] == Kind.GOAWAY
-        assert kinds[-1][2][1] == GoawayCode.ENHANCE_YOUR_CALM << 1
-        with pytest.raises(EOFError):
-            await client.receive()
-
-
-async def test_half_value_that_does_not_go_on_is_dropped_at_a_server_with_its_call(
-    autojump_clock: MockClock,
-) -> None:
-    limits = avrpc.Limits(piece_timeout=8, keepalive_interval=1000)
-    async with open_raw_client(desk_server(limits=limits)) as client:
-        await client.send(frame(Kind.CALL, 1, NUMBERS["load"], bytes(2000), flags=MORE))
-        kind, flags, body = await client.receive()
-        assert (kind, flags, body[1]) == (Kind.STATUS, 0, StatusCode.RESOURCE_EXHAUSTED << 1)
-        assert 8 <= trio.current_time() <= 10
-
-
-async def test_half_value_that_does_not_go_on_is_dropped_at_a_client_and_its_call_cancelled(
-    autojump_clock: MockClock,
-) -> None:
-    limits = avrpc.Limits(piece_timeout=8, keepalive_interval=1000)
-    async with open_raw_server(client_limits=limits) as (client, server):
-
-        async def answer() -> None:
-            await server.receive()
-            await server.send(frame(Kind.RESULT, 1, bytes(2000), flags=MORE))
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(answer)
-            with pytest.raises(avrpc.LimitExceeded, match="8 s"):
-                await client.load(b"x")
-        assert 8 <= trio.current_time() <= 10
-        assert (await server.receive())[0] == Kind.CANCEL
-        assert client._session.connection.half_values() == {}

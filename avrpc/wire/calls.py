@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from avrpc.wire.codes import LocalError
-from avrpc.wire.contexts import Contexts
 from avrpc.wire.credit import MAX_CREDIT, Credit
 from avrpc.wire.frames import MAX_LENGTH, ROOM_FOR_FIELDS, Kind
 from avrpc.wire.pieces import (
@@ -40,7 +39,6 @@ class WireLimits:
         max_streamed_calls: How many of them may stream; 0 is legal.
         max_values_in_pieces: How many values may come in pieces at once; at least 1.
         max_metadata_bytes: The largest metadata of a frame, encoded; 0 is legal.
-        max_contexts: How many zstd contexts may be open at once in a direction; 0 is legal.
 
     Raises:
         ValueError: One is outside of that.
@@ -53,14 +51,8 @@ class WireLimits:
     max_streamed_calls: int = 100
     max_values_in_pieces: int = 8
     max_metadata_bytes: int = 8 * 1024
-    max_contexts: int = 16
-    max_whole_bytes: int = field(init=False, compare=False, repr=False)
-    """The largest value that goes in one frame whatever else does: every header field, and as much
-    metadata as is legal."""
 
     def __post_init__(self) -> None:
-        whole = self.max_frame_bytes - self.max_metadata_bytes - ROOM_FOR_FIELDS
-        object.__setattr__(self, "max_whole_bytes", whole)
         least_frame = self.max_metadata_bytes + ROOM_FOR_FIELDS + MIN_PIECE_BYTES
         for name, lowest, highest in (
             ("max_frame_bytes", least_frame, MAX_LENGTH),
@@ -70,7 +62,6 @@ class WireLimits:
             ("max_streamed_calls", 0, None),
             ("max_values_in_pieces", 1, None),
             ("max_metadata_bytes", 0, None),
-            ("max_contexts", 0, None),
         ):
             value = getattr(self, name)
             if value < lowest or (highest is not None and value > highest):
@@ -142,14 +133,16 @@ class CallTable:
         streamed: How many of the open calls stream.
         assembling: How many values are arriving in pieces.
         draining: Whether a GOAWAY was sent or received.
+        peer_limits: What the peer accepts.
+        max_whole_bytes: The largest value that goes to the peer in one frame whatever else does:
+            every header field, and as much metadata as is legal.
         late: Calls that have ended here and may not have at the client; at a server alone.
-        contexts: Of the calls' items, where they are compressed in such.
     """
 
     def __init__(self, role: Role, limits: WireLimits, budget: AssemblyBudget) -> None:
         self.role = role
         self.limits = limits
-        self.peer_limits = WireLimits()
+        self.set_peer_limits(WireLimits())
         self.budget = budget
         self.shapes: Sequence[MessageShape] = ()
         self.last_id = 0
@@ -157,9 +150,13 @@ class CallTable:
         self.assembling = 0
         self.draining = False
         self.late: dict[int, LateCall] = {}
-        self.contexts: Contexts | None = None
         self._calls: dict[int, Call] = {}
         self.get = self._calls.get
+
+    def set_peer_limits(self, limits: WireLimits) -> None:
+        self.peer_limits = limits
+        whole = limits.max_frame_bytes - limits.max_metadata_bytes - ROOM_FOR_FIELDS
+        self.max_whole_bytes = whole
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -221,12 +218,6 @@ class CallTable:
         state = next_call_state(call.state, sender, kind)
         if state is CallState.ENDED:
             self.remove(call)
-        elif state is not call.state and self.contexts is not None:
-            # END or CANCEL: the client's items are over.
-            if self.role is Role.CLIENT:
-                self.contexts.end_sent(call.id)
-            else:
-                self.contexts.end_received(call.id)
         call.state = state
 
     def remove(self, call: Call) -> None:
@@ -242,11 +233,7 @@ class CallTable:
                 del self.late[next(iter(self.late))]
         self.drop_assembly(call)
         del self._calls[call.id]
-        if call.credit:  # it streams
-            self.streamed -= 1
-            if self.contexts is not None:
-                self.contexts.end_sent(call.id)
-                self.contexts.end_received(call.id)
+        self.streamed -= call.shape.streams
 
     def start_assembly(self, call: Call, kind: Kind, fields: HeaderFields = NO_FIELDS) -> Assembly:
         """Begin to put a value together."""

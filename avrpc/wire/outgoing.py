@@ -12,9 +12,7 @@ from collections.abc import Mapping
 
 from avrpc.wire.calls import Call, CallTable, MessageShape
 from avrpc.wire.codes import GoawayCode, LocalError, ProtocolError, StatusCode
-from avrpc.wire.compression import Buffer
 from avrpc.wire.credit import Credit
-from avrpc.wire.deflating import Deflater
 from avrpc.wire.frames import (
     DEADLINE,
     HEADER,
@@ -58,13 +56,11 @@ class Outgoing:
             waits may leave with it.
         freed: Set whenever a large value has left or been dropped; whoever waits for a place, or
             for a call to be no longer busy, may look again. The one who looks resets it.
-        deflater: Where a codec is agreed.
     """
 
     def __init__(self, calls: CallTable) -> None:
         self.data = bytearray()
         self.freed = False
-        self.deflater: Deflater | None = None
         self._calls = calls
         self._me = calls.role
         self._large: list[tuple[Call, OutgoingValue]] = []  # a deque, empty, takes 760 bytes
@@ -83,7 +79,7 @@ class Outgoing:
 
         Leaves room in the frame for every header field, with as much metadata as is legal.
         """
-        return size > self._calls.peer_limits.max_whole_bytes
+        return size > self._calls.max_whole_bytes
 
     @property
     def places(self) -> int:
@@ -142,7 +138,7 @@ class Outgoing:
         if metadata:
             flags |= METADATA
             fields += self._metadata(metadata)
-        if len(parameters) > self._calls.peer_limits.max_whole_bytes:
+        if len(parameters) > self._calls.max_whole_bytes:
             self._require_place()
         call = self._calls.open(shape)
         self._value(Kind.CALL, flags, call, fields, parameters)
@@ -196,25 +192,21 @@ class Outgoing:
         return True
 
     def _open_items(self, call: Call, item: bytes | bytearray) -> None:
-        self.seal()
+        self._seal()
         self._frame_call = call
         self._frame_count = 1
         length = len(call.encoded_id) + ITEM_COUNT.size + len(item)
         self._frame_room = self._calls.peer_limits.max_frame_bytes - length
         self._frame += item
 
-    def seal(self) -> None:
+    def _seal(self) -> None:
         """Put the open ITEMS frame into `data`, now that its length and count are known."""
         call = self._frame_call
         if call is not None:
             head = call.encoded_id + ITEM_COUNT.pack(self._frame_count)
-            flags = 0
-            items: Buffer = self._frame
-            if self.deflater is not None:
-                flags, head, items = self.deflater.items(call.id, flags, head, items)
-            self.data += HEADER.pack((flags | Kind.ITEMS) << 24 | len(head) + len(items))
+            self.data += HEADER.pack(Kind.ITEMS << 24 | len(head) + len(self._frame))
             self.data += head
-            self.data += items
+            self.data += self._frame
             self._frame.clear()
             self._frame_call = None
 
@@ -230,11 +222,7 @@ class Outgoing:
     ) -> None:
         """End a call well."""
         calls = self._calls
-        if (
-            metadata is None
-            and calls.role is Role.SERVER
-            and len(value) <= calls.peer_limits.max_whole_bytes
-        ):
+        if metadata is None and calls.role is Role.SERVER and len(value) <= calls.max_whole_bytes:
             call = calls.answered_plainly(call_id)
             if call is not None:
                 self._whole(Kind.RESULT, call.encoded_id, value)
@@ -320,7 +308,7 @@ class Outgoing:
 
     def seal_and_fill(self) -> bytearray:
         """Close the open ITEMS frame, let pieces in up to their limit, and give ``data``."""
-        self.seal()
+        self._seal()
         while self._late_pongs and len(self.data) < MAX_BUFFERED_PIECES:
             self.data += encode_frame(Kind.PONG, 0, encode_long(self._late_pongs.pop(0)))
         while self._large and len(self.data) < MAX_BUFFERED_PIECES:
@@ -337,7 +325,7 @@ class Outgoing:
     def forget(self, call: Call) -> None:
         """Drop what is still leaving on a call, and add no more to its open ITEMS frame."""
         if self._frame_call is call:
-            self.seal()
+            self._seal()
         if call.leaving is not None:
             call.leaving = None
             self._large = [entry for entry in self._large if entry[0] is not call]
@@ -356,14 +344,16 @@ class Outgoing:
         fields, flags = (self._metadata(metadata), METADATA) if metadata else (b"", 0)
         self._value(kind, flags, call, fields, value)
 
-    def _value(self, kind: Kind, flags: int, call: Call, fields: bytes, value: Buffer) -> None:
+    def _value(
+        self, kind: Kind, flags: int, call: Call, fields: bytes, value: bytes | bytearray
+    ) -> None:
         """A frame with a value, which goes in pieces where it is large.
 
         A call in pieces ends with the last piece of its outcome, not with the first. It begins
         with a small first piece at once: its id is taken, so neither a CALL after it nor its own
         CANCEL may leave before it.
         """
-        large = len(value) > self._calls.peer_limits.max_whole_bytes
+        large = len(value) > self._calls.max_whole_bytes
         if large:
             self._require_place()
         if large and kind in _OUTCOMES:
@@ -372,9 +362,8 @@ class Outgoing:
         elif kind is not Kind.CALL:
             self._move(call, kind)
         if large:
-            self.seal()
-            squeeze = None if self.deflater is None else self.deflater.pieces(kind, call.id)
-            call.leaving = OutgoingValue(kind, flags, call.encoded_id, fields, value, squeeze)
+            self._seal()
+            call.leaving = OutgoingValue(kind, flags, call.encoded_id, fields, value)
             if kind is Kind.CALL:
                 header_bytes = len(call.encoded_id) + len(fields)
                 call.leaving.write_piece(self.data, header_bytes + MIN_PIECE_BYTES)
@@ -382,12 +371,10 @@ class Outgoing:
         else:
             self._whole(flags | kind, call.encoded_id + fields, value)
 
-    def _whole(self, first_byte: int, head: bytes, value: Buffer) -> None:
+    def _whole(self, first_byte: int, head: bytes, value: bytes | bytearray) -> None:
         """A value in one frame."""
         if self._frame_call is not None:
-            self.seal()
-        if self.deflater is not None:
-            first_byte, head, value = self.deflater.alone(first_byte, head, value)
+            self._seal()
         self.data += HEADER.pack(first_byte << 24 | len(head) + len(value)) + head
         self.data += value
 
@@ -410,10 +397,6 @@ class Outgoing:
         return encoded
 
     def _move(self, call: Call, kind: Kind) -> None:
-        if self._frame_call is not None:
-            # Before a context is freed: that of this call, for these items; and another one, for
-            # which there may be no room before what ends this call has left.
-            self.seal()
         if kind not in BETWEEN_PIECES:
             self._require_idle(call)
         try:
@@ -438,7 +421,7 @@ class Outgoing:
             raise LocalError("as many values go in pieces as the peer allows")
 
     def _append(self, frame: bytes) -> None:
-        self.seal()
+        self._seal()
         self.data += frame
 
 

@@ -64,14 +64,14 @@ DEFECTS = [
     Defect(
         "call ids may leave some out",
         "avrpc/wire/incoming.py",
-        "            if call_id != due:\n",
-        "            if call_id < due:\n",
+        "            if call_id != last_id + 1:\n",
+        "            if call_id < last_id + 1:\n",
     ),
     Defect(
         "more calls than the limit are taken",
         "avrpc/wire/incoming.py",
-        "        if not self._calls.has_slot(limits, streamed=shape.streams):\n",
-        "        if not self._calls.has_slot(limits, streamed=False):\n",
+        "        if not calls.has_slot(limits, streamed=shape.streams):\n",
+        "        if not calls.has_slot(limits, streamed=False):\n",
     ),
     Defect(
         "items begin without credit",
@@ -218,9 +218,9 @@ DEFECTS = [
     Defect(
         "a call that nobody wants any more is not cancelled",
         "avrpc/session.py",
-        "        if self.calls.pop(call_id, None) is not None and not self._over:\n"
+        "        if self.calls.pop(call_id, None) is not None and not self.over:\n"
         "            self.outgoing.cancel(call_id)\n",
-        "        if self.calls.pop(call_id, None) is not None and not self._over:\n",
+        "        if self.calls.pop(call_id, None) is not None and not self.over:\n",
     ),
     Defect(
         "credit is given back twice",

@@ -9,7 +9,7 @@ import trio
 
 import avrpc
 from avrpc.call import ItemReceiver
-from avrpc.session import Session
+from avrpc.reader import Reader
 from tests.desk import KINDS
 from tests.torture import faults
 from tests.torture.cases import (
@@ -146,10 +146,10 @@ def forgets_to_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fails_where_a_connection_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    def eof(self: Session) -> None:
+    def eof(self: Reader) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Session, "_eof", eof)
+    monkeypatch.setattr(Reader, "_eof", eof)
 
 
 @pytest.mark.parametrize(

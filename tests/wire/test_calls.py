@@ -52,7 +52,7 @@ def test_limit_at_the_end_of_its_range_is_taken(limits: dict[str, int]) -> None:
 
 def table(role: Role = Role.SERVER, limits: WireLimits = SMALL) -> CallTable:
     calls = CallTable(role, limits, AssemblyBudget(100_000))
-    calls.peer_limits = replace(SMALL, window_bytes=1000)
+    calls.set_peer_limits(replace(SMALL, window_bytes=1000))
     return calls
 
 
