@@ -32,10 +32,10 @@ FILE = ROOT / "build" / "torture.json"
 # has not ended after twice as many is hung.
 PARTS = {
     "fuzz": 9,  # the core, handshakes and texts, guided by coverage
-    "decode": 4,  # random and changed values of many schemas
+    "decode": 3,  # random and changed values of many schemas
     "properties": 6,  # of the core: those of `make test`, with more examples
-    "schemas": 4,  # random interfaces with random values
-    "versions": 4,  # random interfaces, each with a random later version
+    "schemas": 3,  # random interfaces with random values
+    "versions": 3,  # random interfaces, each with a random later version
     "flood": 3,  # handshakes, each with another protocol
     "faults": 4,  # every kind of call over a network that fails in nine ways
     "load": 1,  # 2,000 connections with ten calls each, and other crowds

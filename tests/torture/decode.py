@@ -9,7 +9,8 @@ random ones that pass the gate, hostile ones made by hand, and pairs of versions
 
 Two processes do it, with little memory. Each writes what it is going to decode into a file that is
 mapped into memory, so that it can be told after a crash or a hang, too. Any exception but
-`InvalidValue` is a finding, and so is an input that takes more than a second of CPU.
+`InvalidValue` is a finding, and so is an input that takes more than a second of CPU. What decodes
+is compared with our own walk over the bytes, and encoded and decoded again.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from avrpc.schema import Protocol
 from avrpc.schema.codec import Codec, ItemsCodec
 from avrpc.schema.compat import Comparison, Verdict
 from avrpc.schema.fit import At
-from tests.schema.build import LIST, record_json, type_of
+from avrpc.schema.scan import compile_scan
+from tests.schema.build import LIST, record_json, same, type_of
 from tests.schema.evolutions import EVOLUTIONS
 from tests.torture.figures import Run
 from tests.torture.schemas import Maker, payload
@@ -66,6 +68,48 @@ class Subject(NamedTuple):
         reader, comparison = type_of(self.reader), Comparison()
         value = Codec(reader, at).reading(writer, at, comparison)
         return value.decode, _of_items(ItemsCodec(reader, at).reading(writer, at, comparison))
+
+    def comparer(self) -> Callable[[bytes, Any], None] | None:
+        """What holds a decoded value to its bytes, for a reader of the same version."""
+        if self.reader is not None:
+            return None
+        of, at = type_of(self.writer), At("it")
+        codec, walk, exact = Codec(of, at), compile_scan(of, at), _is_exact(self.writer)
+
+        def compare(data: bytes, value: Any) -> None:
+            try:
+                walk(data, 1)
+            except InvalidValue as error:
+                # docs/limits.md: such bytes harm nobody but their sender.
+                if not any(lax in str(error) for lax in LAX):
+                    raise Disagreement(str(error)) from error
+                return
+            again = codec.encode(value)
+            if not same(codec.decode(again), value):
+                raise Disagreement(f"it comes back as another value than {value!r:.200}")
+            if exact and len(again) >= len(data) and again != data:
+                raise Disagreement(f"it comes back as other bytes: {again[:100].hex()}")
+
+        return compare
+
+
+class Disagreement(Exception):
+    """What was decoded is not what the bytes say, by our own walk or when it is encoded again."""
+
+
+def _is_exact(of: Any) -> bool:
+    """Whether a value has no two encodings that are equally short.
+
+    Not with the branches of unions, NaNs of any bits, and decimals of no bytes.
+    """
+    if isinstance(of, dict):
+        parts = [of.get("items"), of.get("values"), *(one["type"] for one in of.get("fields", ()))]
+        return of.get("logicalType") != "decimal" and all(map(_is_exact, [of["type"], *parts]))
+    return not isinstance(of, list) and of not in ("float", "double")
+
+
+# What the walk refuses, and fastavro does not.
+LAX = ("an int of more than 32 bits", "a boolean that is", "a number of more than 64 bits")
 
 
 def _of_items(codec: ItemsCodec) -> Callable[[bytes, int], Any] | None:
@@ -159,8 +203,9 @@ def change(chance: random.Random, data: bytes) -> bytes:
 # ... by a child, whose last words are in a file ...
 
 NO_COUNT = 0xFFFFFFFF
-_HEAD = struct.Struct("<QQdIII")  # inputs, taken, slowest; payload's length, count, type's length
-_TRY = struct.Struct("<II")
+# inputs, taken, compared, slowest; payload's length, count, type's length
+_HEAD = struct.Struct("<QQQdIII")
+_COUNTS, _TRY = struct.Struct("<QQQd"), struct.Struct("<II")
 _PAYLOAD, _TYPE, _SIZE = 64, 64 + (256 << 10), 1 << 20
 
 
@@ -176,21 +221,21 @@ class Progress:
     def subject(self, subject: Subject) -> None:
         """What the next inputs are for."""
         text = json.dumps(subject._asdict()).encode()
-        struct.pack_into("<I", self._map, 32, len(text))
+        struct.pack_into("<I", self._map, _COUNTS.size + _TRY.size, len(text))
         self._map[_TYPE : _TYPE + len(text)] = text
 
     def input(self, data: bytes, count: int) -> None:
         """What is decoded now."""
-        _TRY.pack_into(self._map, 24, len(data), count)
+        _TRY.pack_into(self._map, _COUNTS.size, len(data), count)
         self._map[_PAYLOAD : _PAYLOAD + len(data)] = data
 
-    def count(self, inputs: int, taken: int, slowest: float) -> None:
-        struct.pack_into("<QQd", self._map, 0, inputs, taken, slowest)
+    def count(self, inputs: int, taken: int, compared: int, slowest: float) -> None:
+        _COUNTS.pack_into(self._map, 0, inputs, taken, compared, slowest)
 
     @property
-    def counts(self) -> tuple[int, int, float]:
-        """Inputs, how many of them were values, and the seconds that the slowest took."""
-        return struct.unpack_from("<QQd", self._map)
+    def counts(self) -> tuple[int, int, int, float]:
+        """Inputs; of them, values and those compared; and the seconds that the slowest took."""
+        return _COUNTS.unpack_from(self._map)
 
     @property
     def case(self) -> dict[str, Any]:
@@ -206,36 +251,38 @@ def child(file: Path, inputs: int, seed: int) -> None:
     chance, clock, progress = random.Random(seed), time.thread_time, Progress(file)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + HEADROOM,) * 2)
-    tried = taken = 0
+    tried = taken = compared = 0
     slowest = 0.0
     for subject in subjects(chance):
         progress.subject(subject)
         value, items = subject.decoders()
+        compare = subject.comparer()
         known = list(_empty_values(value)) or [b"\0"]
         for _ in range(INPUTS_PER_SCHEMA):
             kind = chance.getrandbits(11)
             data = payload(chance, known[-1]) if not kind else change(chance, chance.choice(known))
             count = 1 + chance.getrandbits(2) if items and kind & 1 else NO_COUNT
             progress.input(data, count)
-            begin = clock()
+            begin, refused = clock(), False
             try:
-                if count == NO_COUNT or items is None:
-                    value(data)
-                else:
-                    items(data, count)
+                got = value(data) if count == NO_COUNT or items is None else items(data, count)
             except InvalidValue:
-                pass
-            else:
-                taken += 1
-                known.append(data)
-                if len(known) > 50:
-                    del known[chance.randrange(40)]
+                refused = True
             took = clock() - begin
             slowest = max(slowest, took)
             if took > LONGEST:
                 raise TimeoutError(f"{took:.1f} s of CPU")
+            if refused:
+                continue
+            taken += 1
+            if compare is not None and count == NO_COUNT:
+                compared += 1
+                compare(data, got)
+            known.append(data)
+            if len(known) > 50:
+                del known[chance.randrange(40)]
         tried += INPUTS_PER_SCHEMA
-        progress.count(tried, taken, slowest)
+        progress.count(tried, taken, compared, slowest)
         if tried >= inputs:
             return
 
@@ -245,12 +292,15 @@ def replay(case: dict[str, Any]) -> None:
 
     Its data are words of hexadecimal, each as often as a number behind a `*` says.
     """
-    value, items = Subject(case["writer"], case["reader"]).decoders()
+    subject = Subject(case["writer"], case["reader"])
+    (value, items), compare = subject.decoders(), subject.comparer()
     words = (word.partition("*") for word in case["data"].split())
     data = b"".join(bytes.fromhex(word) * int(times or 1) for word, _, times in words)
     with suppress(InvalidValue):
         if case["count"] is None:
-            value(data)
+            got = value(data)
+            if compare is not None:
+                compare(data, got)
         else:
             assert items is not None
             items(data, case["count"])
@@ -279,7 +329,9 @@ def main(inputs: int = INPUTS, seed: int = 1) -> int:
         counts = [progress.counts for _, progress, _ in children]
         run.add("inputs", sum(each[0] for each in counts), at_least=inputs)
         run.add("taken", sum(each[1] for each in counts))
-        run.add("slowest", round(max(each[2] for each in counts) * 1000), "ms")
+        compared = sum(each[2] for each in counts)
+        run.add("compared", compared, at_least=inputs // 50)
+        run.add("slowest", round(max(each[3] for each in counts) * 1000), "ms")
         run.add("findings", sum(bool(ending) for ending in endings), at_most=0)
         for number, (ending, (_, progress, log)) in enumerate(zip(endings, children, strict=True)):
             if ending:

@@ -6,11 +6,12 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.torture import decode
-from tests.torture.decode import NO_COUNT, Progress, Subject, replay, watch
+from tests.torture.decode import NO_COUNT, Disagreement, Progress, Subject, replay, watch
 
 
 def test_short_run_holds() -> None:
@@ -47,8 +48,8 @@ def test_what_was_being_decoded_is_known_to_others(count: int, tmp_path: Path) -
     child.input(b"longer than the next", NO_COUNT)
     child.subject(Subject("int"))
     child.input(b"\2\4\6", count)
-    child.count(2000, 20, 0.5)
-    assert parent.counts == (2000, 20, 0.5)
+    child.count(2000, 20, 5, 0.5)
+    assert parent.counts == (2000, 20, 5, 0.5)
     case = parent.case
     assert case == {
         "writer": "int", "reader": None, "count": None if count == NO_COUNT else 3, "data": "020406"
@@ -60,6 +61,35 @@ def test_replay_raises_what_the_decoder_raises(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Subject, "decoders", lambda self: ({}.__getitem__, None))
     with pytest.raises(KeyError):
         replay({"writer": "int", "reader": None, "count": None, "data": "02*3 04"})
+
+
+@pytest.mark.parametrize(
+    ("of", "data", "value", "problem"),
+    [
+        ("int", b"\2", 1, ""),
+        ("int", b"\2", 2, "other bytes: 04"),
+        ("int", b"\x84\0", 2, ""),
+        (["int", "long"], b"\2\4", 2, ""),
+        ("double", bytes(8), 0, "another value than 0"),
+        ("int", b"\2\2", 1, "ends 1 byte before"),
+        ("boolean", b"\7", True, ""),
+        ("int", b"\x80\x80\x80\x80\x80\1", 1 << 34, ""),
+    ],
+)
+def test_value_that_its_bytes_do_not_say_is_a_finding(
+    of: Any, data: bytes, value: object, problem: str
+) -> None:
+    compare = Subject(of).comparer()
+    assert compare is not None
+    if not problem:
+        compare(data, value)
+        return
+    with pytest.raises(Disagreement, match=problem):
+        compare(data, value)
+
+
+def test_other_version_is_not_compared_with_its_bytes() -> None:
+    assert Subject("int", "long").comparer() is None
 
 
 def test_subjects_are_of_every_sort() -> None:
