@@ -1,7 +1,8 @@
 """A second implementation of the avrpc protocol: a client and a server on plain sockets.
 
 It was written from PROTOCOL.md alone, without a look at avrpc, and uses nothing but Python's
-standard library. So it shows that the page is enough, and what a peer in another language takes.
+standard library (and tests/snappy.py, which uses no more). So it shows that the page is enough, and
+what a peer in another language takes. Of the codecs it has snappy, which is 100 lines.
 Numbers in comments are sections of the page.
 
 From top to bottom: Avro's encoding; the handshake; `Call` and `Peer`, which both ends share;
@@ -27,9 +28,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
+from tests import snappy
+
 CALL, ITEMS, END, RESULT, ERROR, STATUS, CANCEL, CREDIT, PING, PONG, GOAWAY = range(1, 12)
-MORE, METADATA, DEADLINE, STARTED = 1, 2, 4, 4
+MORE, METADATA, DEADLINE, STARTED, COMPRESSED = 1, 2, 4, 4, 8
 FLAGS = {CALL: 7, ITEMS: 1, RESULT: 3, ERROR: 3, STATUS: 6}  # the other kinds have none
+WITH_VALUE = {CALL, ITEMS, RESULT, ERROR}  # these may be compressed, too (15)
 LIMITS = {  # default, from, to
     "maxFrameBytes": (65_536, 16_384, 1_048_576),
     "maxMessageBytes": (4_194_304, 16_384, 2**31 - 1),
@@ -349,6 +353,7 @@ class Agreement(NamedTuple):
     protocol: Protocol  # the client's, which numbers the messages
     limits: dict[str, int]  # what the other end accepts
     matches: str  # what the server answered, in one round or two
+    codec: str | None = None  # what both ends compress with
 
 
 def greet_server(
@@ -358,6 +363,7 @@ def greet_server(
     server: Protocol | None,
     limits: Limits,
     credentials: bytes | None,
+    features: list[str],
 ) -> Agreement:
     """Shake hands as a client (4.6), whose idea of the server's text is `server`."""
     matches = []
@@ -365,7 +371,7 @@ def greet_server(
         (md5, sha256), (server_md5, server_sha256) = (
             protocol.hashes if protocol else (bytes(16), bytes(32)) for protocol in (own, server)
         )
-        hello = make(HELLO, 1, 1, wanted, [], sha256, [], limits)
+        hello = make(HELLO, 1, 1, wanted, [], sha256, features, limits)
         text = own.text if own and serial else None
         meta = {"avrpc": hello} | ({} if credentials is None else {"avrpc-auth": credentials})
         send_pack(sock, serial, make(REQUEST, md5, text, server_md5, meta) + b"\0\0")
@@ -389,7 +395,8 @@ def greet_server(
         if theirs["sha256"] != server_sha256 or answer["serverHash"] not in {None, server_md5}:
             raise Refused(32, "the server's text is another one than its hashes say")
         if match != "NONE" and own:
-            return Agreement(own, accepted, " ".join(matches))
+            codec = next((one for one in features if one in theirs["features"]), None)
+            return Agreement(own, accepted, " ".join(matches), codec)
     raise Refused(32, "the server did not take the text")
 
 
@@ -399,6 +406,7 @@ def greet_client(
     known: dict[Hashes, Protocol],
     limits: Limits,
     asked: bytes | None,
+    features: list[str],
 ) -> Agreement:
     """Shake hands as a server (4.5), which learns the texts that are its own in another form.
 
@@ -409,11 +417,11 @@ def greet_client(
         matches.append(match)
         send_pack(sock, serial, make(RESPONSE, match, text, md5, meta))
 
-    hello, matches = make(HELLO, 1, 1, own.name, [own.name], own.hashes[1], [], limits), list[str]()
+    matches = list[str]()
     for longest, second in ((16 * 1024, False), (288 * 1024, True)):
         serial, pack = read_pack(sock, longest)
         try:
-            hashes, believed, accepted = read_request(pack, own, known, asked, second=second)
+            request = read_request(pack, own, known, asked, second=second)
         except Malformed as error:
             answer("NONE", None, None, **{"avrpc-refused": make(REFUSAL, 1, str(error))})
             raise
@@ -425,13 +433,17 @@ def greet_client(
                 refusal = make(REFUSAL, error.code, error.text)
                 answer("NONE", None, None, **{"avrpc-refused": refusal})
             raise
+        hashes, believed, accepted, theirs = request
+        codec = next((one for one in theirs if one in features), None)
+        in_use = [codec] if codec else []
+        hello = make(HELLO, 1, 1, own.name, [own.name], own.hashes[1], in_use, limits)
         if hashes in known and believed == own.hashes[0]:
             answer("BOTH", None, None, avrpc=hello)
         else:
             match = "CLIENT" if hashes in known else "NONE"
             answer(match, own.text, own.hashes[0], avrpc=hello)
         if hashes in known:
-            return Agreement(known[hashes], accepted, " ".join(matches))
+            return Agreement(known[hashes], accepted, " ".join(matches), codec)
     raise AssertionError("the second round always ends")
 
 
@@ -442,8 +454,8 @@ def read_request(
     asked: bytes | None,
     *,
     second: bool,
-) -> tuple[Hashes, bytes, dict[str, int]]:
-    """Give the client's hashes, what it takes for the server's MD5, and its limits."""
+) -> tuple[Hashes, bytes, dict[str, int], list[str]]:
+    """Give the client's hashes, what it takes for the server's MD5, its limits and features."""
     r = Reader(pack)
     request = decode(REQUEST, r)
     if asked is not None and (request["meta"] or {}).get("avrpc-auth") != asked:
@@ -472,7 +484,7 @@ def read_request(
         if json.loads(client.text) != json.loads(own.text):
             raise Refused(40, "this server takes only its own text, in whatever form")
         known[hashes] = client
-    return hashes, request["serverHash"], limits
+    return hashes, request["serverHash"], limits, hello["features"]
 
 
 # -- Calls and frames, alike on both ends ----------------------------------------------------------
@@ -560,7 +572,7 @@ class Peer:
         self.timeout = sock.gettimeout() or float("inf")
         sock.setblocking(False)  # the handshake is done; from now on it is `select` that waits
         self.sock, self.mine = sock, limits_of(mine)
-        self.protocol, self.theirs, self.matches = agreement
+        self.protocol, self.theirs, self.matches, self.codec = agreement
         self.messages = self.protocol.messages
         self.calls: dict[int, Call] = {}  # the open ones
         self.last_call = self.pieces_out = self.pong = 0
@@ -658,12 +670,21 @@ class Peer:
                     call.id = self.last_call = self.last_call + 1
                     self.calls[call.id] = call
                 if not call.over:
-                    self.put(kind, fields + value[at : at + room], call, flags | more)
+                    flags, body = self.squeezed(flags, fields, value[at : at + room])
+                    self.put(kind, body, call, flags | more)
                 fields, flags = b"", 0
                 if more:
                     yield lambda: not self.out  # meanwhile frames of other calls go by
         finally:
             self.pieces_out -= pieces
+
+    def squeezed(self, flags: int, fields: bytes, value: bytes) -> tuple[int, bytes]:
+        """Compress the value behind its fields, if that makes it smaller (15)."""
+        if self.codec and 256 <= len(value) <= 65_536:
+            compressed = long(len(value)) + snappy.compress(value)
+            if len(compressed) < len(value):
+                return flags | COMPRESSED, fields + compressed
+        return flags, fields + value
 
     def put_goaway(self, code: int, text: str) -> None:
         self.put(GOAWAY, long(self.last_call) + long(code) + blob(text.encode()[:1024]))
@@ -690,7 +711,8 @@ class Peer:
     def receive(self, kind: int, flags: int, r: Reader) -> None:
         from_one = {RESULT, ERROR, STATUS} if self.is_client else {CALL, END, CANCEL}
         from_both = {ITEMS, CREDIT, PING, PONG, GOAWAY}
-        if kind not in from_one | from_both or flags & ~FLAGS.get(kind, 0):
+        legal = FLAGS.get(kind, 0) | (COMPRESSED if self.codec and kind in WITH_VALUE else 0)
+        if kind not in from_one | from_both or flags & ~legal:
             raise Violation(1, f"kind {kind} with flags {flags}")
         number = r.long()  # a call's, but for these three
         if kind == PING:
@@ -705,7 +727,7 @@ class Peer:
                 self.close(str(self.goaway))
         elif call := self.calls.get(number) or self.receive_new(number, kind, flags, r):
             later = call.half is not None and kind == call.half_kind
-            if later and flags & ~MORE:
+            if later and flags & ~(MORE | COMPRESSED):
                 raise Violation(1, f"flags {flags} on a later piece")
             if call.half is not None and not later and kind not in {CREDIT, CANCEL, STATUS}:
                 raise Violation(1, "another frame amid the pieces of a value")
@@ -728,7 +750,7 @@ class Peer:
 
     def receive_items(self, call: Call, flags: int, r: Reader, *, later: bool) -> None:
         count = 1 if later else int.from_bytes(r.take(2), "big")
-        chunk = r.rest()
+        chunk = self.value(flags, r)
         if call.takes is None or (call.done and not call.failed):
             raise Violation(1, "items where none can be")
         if not 1 <= count <= len(chunk) or (flags & MORE and count > 1):
@@ -767,6 +789,18 @@ class Peer:
             self.fail(call, Status(8, "the value is too large"))
             value.clear()
         return None if flags & MORE else bytes(value)
+
+    def value(self, flags: int, r: Reader) -> bytes:
+        """What follows the fields, as it was before it was compressed (15)."""
+        if not flags & COMPRESSED:
+            return r.rest()
+        size = r.long()
+        if size > min(65_536, self.mine["maxFrameBytes"]):
+            raise Violation(6, f"a frame that inflates to {size} bytes")
+        try:
+            return snappy.inflate(r.rest(), max(size, 1))
+        except snappy.Garbled as error:
+            raise Violation(1, str(error)) from error
 
     def read_metadata(self, flags: int, r: Reader) -> dict[str, bytes]:
         if not flags & METADATA:
@@ -810,12 +844,15 @@ class Client(Peer):
         limits: Limits | None = None,
         timeout: float | None = None,
         credentials: bytes | None = None,
+        features: list[str] | None = None,
     ) -> None:
         own = Protocol(text) if text else None
         server = Protocol(server_text) if server_text else own
         sock = socket.create_connection(address, timeout)
         try:
-            agreement = greet_server(sock, wanted, own, server, limits or {}, credentials)
+            agreement = greet_server(
+                sock, wanted, own, server, limits or {}, credentials, features or []
+            )
         except BaseException:
             sock.close()
             raise
@@ -871,7 +908,7 @@ class Client(Peer):
         if kind == STATUS:
             code, text = r.long(), r.string()
             self.forget(call, Status(code, text, started=bool(flags & STARTED)))
-        elif (value := self.gather(call, kind, flags, r.rest())) is not None:
+        elif (value := self.gather(call, kind, flags, self.value(flags, r))) is not None:
             try:
                 if call.over:
                     self.forget(call, Status(1, "cancelled here"))
@@ -960,7 +997,7 @@ class Connection(Peer):
 
     def receive_rest(self, call: Call, kind: int, flags: int, r: Reader, *, later: bool) -> None:
         if kind == CALL:
-            value = self.gather(call, CALL, flags, r.rest())
+            value = self.gather(call, CALL, flags, self.value(flags, r))
             if call.steps:
                 raise Violation(1, f"call {call.id} again")
             if value is not None and not call.over:
@@ -1027,8 +1064,9 @@ class Server:
         limits: Limits | None = None,
         timeout: float | None = None,
         credentials: bytes | None = None,
+        features: list[str] | None = None,
     ) -> None:
-        self.credentials = credentials
+        self.credentials, self.features = credentials, features or []
         self.own, self.handlers = Protocol(text), handlers
         self.known = {self.own.hashes: self.own}
         self.limits, self.timeout = limits or {}, timeout
@@ -1051,7 +1089,9 @@ class Server:
 
     def serve(self, sock: socket.socket) -> None:
         try:
-            agreement = greet_client(sock, self.own, self.known, self.limits, self.credentials)
+            agreement = greet_client(
+                sock, self.own, self.known, self.limits, self.credentials, self.features
+            )
         except (Refused, Malformed, Lost, OSError):
             sock.close()
             return

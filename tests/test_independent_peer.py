@@ -24,6 +24,7 @@ import avrpc
 from tests.independent_peer import (
     CALL,
     CANCEL,
+    COMPRESSED,
     CREDIT,
     DEADLINE,
     END,
@@ -178,9 +179,16 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(authenticate: Any = None, **limits: Any) -> AsyncIterator[Served]:
+async def serving(
+    authenticate: Any = None, compression: str | None = None, **limits: Any
+) -> AsyncIterator[Served]:
     desk = Desk()
-    server = avrpc.Server({Quotes: desk}, limits=avrpc.Limits(**limits), authenticate=authenticate)
+    server = avrpc.Server(
+        {Quotes: desk},
+        limits=avrpc.Limits(**limits),
+        authenticate=authenticate,
+        compression=compression,
+    )
     async with trio.open_nursery() as nursery:
         (address,) = await nursery.start(server.serve, "tcp://127.0.0.1:0")
         yield Served(desk, server, ("127.0.0.1", int(address.rpartition(":")[2])))
@@ -261,6 +269,65 @@ async def test_avrpcs_server_answers_every_kind_of_call() -> None:
 
         await served.with_client(story)
         assert served.desk.notes == ["lunch"]
+
+
+def compressed(peer: Peer) -> set[tuple[str, int]]:
+    """Who sent which kinds of frames compressed."""
+    return {(way, kind) for way, kind, flags in frames(peer) if flags & COMPRESSED}
+
+
+@pytest.mark.parametrize("features", [["snappy"], ["lz99", "snappy"]])
+async def test_avrpcs_server_speaks_snappy_with_a_client(features: list[str]) -> None:
+    async with serving(compression="auto") as served:
+
+        def story(client: Client) -> None:
+            assert client.codec == "snappy"
+            assert client.call("last", symbol="EUR") == TICK
+            assert client.call("last", symbol=BIG) == {**TICK, "symbol": BIG}
+            assert list(client.open("watch", symbol="EUR")) == ticks(5_000)
+            convert = client.open("convert")
+            convert.send({**TICK, "symbol": BIG})
+            convert.send(*ticks(50))
+            convert.end()
+            assert list(convert) == [{**tick, "symbol": "USD"} for tick in [TICK, *ticks(50)]]
+            kinds = {("sent", CALL), ("sent", ITEMS), ("got", RESULT), ("got", ITEMS)}
+            assert compressed(client) == kinds
+
+        await served.with_client(story, features=features)
+
+
+@pytest.mark.parametrize(
+    ("compression", "features"), [("zstd", ["snappy"]), (None, ["snappy"]), ("auto", [])]
+)
+async def test_avrpcs_server_compresses_nothing_where_one_end_does_not_ask(
+    compression: str | None, features: list[str]
+) -> None:
+    async with serving(compression=compression) as served:
+
+        def story(client: Client) -> None:
+            assert client.codec is None
+            assert client.call("last", symbol=BIG) == {**TICK, "symbol": BIG}
+            assert compressed(client) == set()
+
+        await served.with_client(story, features=features)
+
+
+@pytest.mark.parametrize(
+    ("size", "block", "code"), [(3, b"\3\x08ab", 1), (4, b"\3\x08abc", 1), (65_537, b"", 6)]
+)
+async def test_avrpcs_server_ends_the_connection_over_what_does_not_inflate(
+    size: int, block: bytes, code: int
+) -> None:
+    async with serving(compression="snappy") as served:
+
+        def story(client: Client) -> None:
+            client.put(CALL, long(1) + long(1) + long(size) + block, flags=COMPRESSED)
+            with pytest.raises(Lost):
+                client.pump(lambda: False)
+            assert client.goaway is not None
+            assert client.goaway.code == code
+
+        await served.with_client(story, features=["snappy"])
 
 
 async def test_avrpcs_server_sends_a_declared_error_also_behind_items() -> None:
@@ -721,6 +788,37 @@ async def test_avrpcs_client_makes_every_kind_of_call() -> None:
             assert [tick["symbol"] async for tick in convert] == ["USD", "USD"]
         assert story.notes == ["lunch"]
         assert connection.matches == "BOTH"
+
+
+async def test_avrpcs_client_speaks_snappy_with_a_server() -> None:
+    with (
+        peer_serving(features=["snappy"]) as (_, server, address),
+        trio.fail_after(TIMEOUT),
+    ):
+        async with avrpc.connect(address, Quotes, compression=("zstd", "snappy")) as quotes:
+            assert quotes.compression == "snappy"
+            connection = server.connections.get(timeout=TIMEOUT)
+            assert await quotes.last("EUR") == TICK
+            assert await quotes.last(LARGE) == {**TICK, "symbol": LARGE}
+            async with quotes.watch("EUR") as watch:
+                assert [tick async for tick in watch] == ticks(200)
+            async with quotes.record("EUR") as record:
+                for tick in [*ticks(300), {**TICK, "symbol": LARGE}]:
+                    await record.send(tick)
+                assert await record.result() == 301
+            kinds = {("sent", RESULT), ("got", CALL), ("got", ITEMS)}
+            assert compressed(connection) == kinds
+
+
+@pytest.mark.parametrize("asked", [None, "zstd"])
+async def test_avrpcs_client_compresses_nothing_where_one_end_does_not_ask(
+    asked: str | None,
+) -> None:
+    with peer_serving(features=["snappy"]) as (_, server, address), trio.fail_after(TIMEOUT):
+        async with avrpc.connect(address, Quotes, compression=asked) as quotes:
+            assert quotes.compression is None
+            assert await quotes.last(LARGE) == {**TICK, "symbol": LARGE}
+            assert compressed(server.connections.get(timeout=TIMEOUT)) == set()
 
 
 async def test_avrpcs_client_raises_a_declared_error_also_behind_items() -> None:
