@@ -4,7 +4,8 @@ What is measured is one table, in `workloads`, and what is hoped for another, in
 measured is one table, in `peers`, with a file of its own for each. `harness` starts the processes
 and takes the rounds, `client_main` and `server_main` are those processes, `relay` counts bytes on
 the wire, `figures` turns rounds into medians and ratios without any IO, and `report` shows them.
-`environments` gets what does not fit into the project's own environment.
+`environments` gets what does not fit into the project's own environment. `page` puts a run into the
+pages, with the help of `charts`.
 
 Three rules make the figures comparable:
 

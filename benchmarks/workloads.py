@@ -227,18 +227,18 @@ MESSAGES_CONNECT = {number: among(number, CONNECT) for number in MESSAGES}
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A figure against something that grows, for a chart."""
+    """A figure against something that grows, for a chart; docs/speed.md says what it tells."""
 
     name: str
     """Of the chart's file."""
     title: str
     across: str
     """What grows."""
-    figure: Literal["rate", "p50", "megabytes", "client_memory", "server_memory"]
-    points: Mapping[int, Workload] = field(hash=False)
-    """The workload at each place; of memory one alone, at 0, which has every place in it."""
-    why: str
-    """What shape to expect of avrpc, and for what reason; a sentence of docs/speed.md."""
+    figure: Literal["rate", "p50", "megabytes"] = "rate"
+    points: Mapping[int, Workload] = field(default_factory=dict, hash=False)
+    """The workload at each place."""
+    held: Workload | None = None
+    """In place of points, one of memory, which has every place in it: the server's memory."""
 
 
 CURVES = (
@@ -246,88 +246,50 @@ CURVES = (
         "in-flight",
         "Calls a second on one connection",
         "calls in flight",
-        "rate",
-        {1: UNARY, 8: UNARY_8, 64: UNARY_64, 512: UNARY_512},
-        "The more calls are in flight, the more of them share one write, one read and one turn of "
-        "the event loop, so a call gets cheaper until what is left is its own work.",
+        points={1: UNARY, 8: UNARY_8, 64: UNARY_64, 512: UNARY_512},
     ),
     Curve(
         "streams",
         "Items a second on one connection, over all its streams",
         "streams at once",
-        "rate",
-        STREAMS,
-        "Items of one stream share a frame while the writer has not had its turn; with many "
-        "streams there are more frames and more tasks to wake for the same items.",
+        points=STREAMS,
     ),
     Curve(
         "connections",
         "Calls a second, one in flight on each connection",
         "connections",
-        "rate",
-        CONNECTIONS,
-        "Nothing is shared between connections but the event loop: each call has a read and a "
-        "write of its own, at both ends, and only the turns of the loop get cheaper.",
+        points=CONNECTIONS,
     ),
     Curve(
-        "item-size",
-        "Streamed response, MB a second",
-        "bytes of an item",
-        "megabytes",
-        ITEMS,
-        "Small items cost by their number and large ones by their bytes; from 64 KiB on an item "
-        "goes in pieces, which are put together again at the other end.",
+        "item-size", "Streamed response, MB a second", "bytes of an item", "megabytes", points=ITEMS
     ),
     Curve(
         "value-size",
         "Echo of one value at a time, MB a second one way",
         "bytes of the value",
         "megabytes",
-        VALUES,
-        "A call costs the same for anything that fits a frame of 64 KiB; above, its bytes are "
-        "copied into pieces and out of them.",
+        points=VALUES,
     ),
     Curve(
         "messages",
-        "Calls a second by the number of messages of the protocol",
+        "Calls a second, 64 in flight, by the size of the protocol",
         "messages of the protocol",
-        "rate",
-        MESSAGES_UNARY,
-        "A message is found by its number, so a call costs the same however many there are.",
+        points=MESSAGES_UNARY,
     ),
     Curve(
         "messages-connect",
-        "Connect and first call, ms, by the number of messages",
+        "Connect and first call, ms, by the size of the protocol",
         "messages of the protocol",
         "p50",
-        MESSAGES_CONNECT,
-        "Both ends know the text from an earlier connection, so only its hashes travel; what "
-        "grows is the table of messages that a connection is given.",
+        points=MESSAGES_CONNECT,
     ),
-    Curve(
-        "memory-connections",
-        "Server's memory by idle connections, MiB",
-        "idle connections",
-        "server_memory",
-        {0: IDLE},
-        "Each connection has the same objects of its own and no thread; codecs and schemas are "
-        "shared by all connections of one protocol.",
-    ),
-    Curve(
-        "memory-calls",
-        "Server's memory by open calls on one connection, MiB",
-        "open calls",
-        "server_memory",
-        {0: OPEN_CALLS},
-        "An open call is a task with the handler's frames and a row in the table of calls.",
-    ),
+    Curve("memory-connections", "Server's memory, MiB", "idle connections", held=IDLE),
+    Curve("memory-calls", "Server's memory, MiB", "open calls on a connection", held=OPEN_CALLS),
     Curve(
         "memory-streams",
-        "Server's memory by open streams on ten connections, MiB",
-        "open streams",
-        "server_memory",
-        {0: OPEN_STREAMS},
-        "A stream on which nothing waits holds no buffers: its window is credit, and not memory.",
+        "Server's memory, MiB",
+        "open streams on 10 connections",
+        held=OPEN_STREAMS,
     ),
 )
 
