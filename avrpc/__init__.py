@@ -20,6 +20,7 @@ A map of the package; imports only go down (tests/test_layering.py):
     session                     one connection on trio: the reader, the writer, the calls
     opening, handshake          how a connection begins;  replies, memory: what is said, and kept
     auth, call_info             who may call, and what a handler knows of its call
+    compression                 what an end offers to compress with
     transport, listen, address  sockets and streams, at what address;  limits: how much
     tls_transport, tls          the same, over TLS;  tls_errors: why not
     wire       schema           the protocol without IO; Avro types, protocols and codecs

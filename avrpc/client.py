@@ -7,12 +7,13 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import trio
 
 from avrpc.address import Address, TlsAddress, UnixAddress, parse_address
 from avrpc.client_message import BoundMessage, StreamMessage, UnaryMessage, UncallableMessage
+from avrpc.compression import Compression, features
 from avrpc.credentials import Credentials, check_credentials, fetch
 from avrpc.errors import ConnectFailed, ConnectTimeout, IncompatibleProtocol, UnknownMessage
 from avrpc.groups import failure_of
@@ -49,6 +50,7 @@ def connect(
     server_hostname: str | None = None,
     require: Require | None = None,
     allow_plaintext_credentials: bool = False,
+    compression: Compression = None,
 ) -> AbstractAsyncContextManager[Client]:
     """Connect to a server, for the length of an ``async with``.
 
@@ -75,12 +77,16 @@ def connect(
             when it is called.
         allow_plaintext_credentials: Send them over ``tcp://`` beyond this machine, too, where
             others may read them on their way.
+        compression: What to compress with, if the server offers it: "zstd", "snappy", several of
+            them in order of preference, or "auto" for those that are installed (extra
+            ``compression``). Off by default; docs/compression.md says when it pays.
 
     Raises:
         ConnectFailed: No connection came about; its subclasses say why.
         ValueError: The address is none, ``tls`` or ``server_hostname`` do not go with it, or
-            ``require`` is something else; or credentials are too long, or would go through plain
-            text without leave.
+            ``require`` or ``compression`` is something else; or credentials are too long, or would
+            go through plain text without leave.
+        ImportError: ``compression`` names a codec that is not installed.
     """
     where = parse_address(address)
     if isinstance(where, TlsAddress):
@@ -96,7 +102,8 @@ def connect(
         sock = await _connect_socket(where, address)
         return sock if tls is None else TlsTransport(sock, tls, server_hostname)
 
-    return _connect(transport, address, protocol, limits or Limits(), timeout, require, credentials)
+    wishes = _Wishes(protocol, limits or Limits(), require, features(compression))
+    return _connect(transport, address, wishes, timeout, credentials)
 
 
 def connect_stream(
@@ -108,6 +115,7 @@ def connect_stream(
     address: str = "stream",
     require: Require | None = None,
     credentials: Credentials = None,
+    compression: Compression = None,
 ) -> AbstractAsyncContextManager[Client]:
     """`connect` over a stream that is connected already, such as one end of a memory stream pair.
 
@@ -119,17 +127,25 @@ def connect_stream(
     async def transport() -> Transport:
         return StreamTransport(stream, address)
 
-    return _connect(transport, address, protocol, limits or Limits(), timeout, require, credentials)
+    wishes = _Wishes(protocol, limits or Limits(), require, features(compression))
+    return _connect(transport, address, wishes, timeout, credentials)
+
+
+class _Wishes(NamedTuple):
+    """What a connection is to be like, wherever it leads."""
+
+    protocol: Protocol | str | None
+    limits: Limits
+    require: Require | None
+    features: tuple[str, ...]
 
 
 @asynccontextmanager
 async def _connect(
     open_transport: Callable[[], Awaitable[Transport]],
     address: str,
-    protocol: Protocol | str | None,
-    limits: Limits,
+    wishes: _Wishes,
     seconds: float,
-    require: Require | None,
     credentials: Credentials,
 ) -> AsyncIterator[Client]:
     opened, fetched = None, False
@@ -137,7 +153,7 @@ async def _connect(
         # First of all, since a server does not wait long for a client that has connected.
         secret = await fetch(credentials)
         fetched = True
-        opened = await _open(await open_transport(), address, protocol, limits, require, secret)
+        opened = await _open(await open_transport(), address, wishes, secret)
     if not fetched:
         raise ConnectTimeout(f"{address}: the function for credentials took over {seconds} s")
     if opened is None:
@@ -167,23 +183,25 @@ def _problem(error: OSError) -> str:
 
 
 async def _open(
-    transport: Transport,
-    address: str,
-    protocol: Protocol | str | None,
-    limits: Limits,
-    require: Require | None,
-    credentials: bytes | None,
+    transport: Transport, address: str, wishes: _Wishes, credentials: bytes | None
 ) -> tuple[Session, list[Any], Agreement, Limits]:
     """Shake hands. The transport is closed if that fails."""
+    protocol, limits = wishes.protocol, wishes.limits
     mine = protocol if isinstance(protocol, Protocol) else None
     name = mine.name if mine else str(protocol or "")
     connection = Connection(Role.CLIENT, limits.wire())
     handshake = ClientHandshake(
-        mine, name, address=address, limits=limits, memory=_memory, credentials=credentials
+        mine,
+        name,
+        address=address,
+        limits=limits,
+        memory=_memory,
+        credentials=credentials,
+        features=wishes.features,
     )
     try:
         agreement, events = await open_client(transport, connection, handshake, limits)
-        _require(agreement.negotiation, require, address)
+        _require(agreement.negotiation, wishes.require, address)
     except BaseException:
         await transport.aclose()
         raise
@@ -254,9 +272,9 @@ class Client:
     """A connection to a server, with the messages of its protocol as methods.
 
     ``client["name"]`` is the message of that name; ``client.name`` too, unless the client itself
-    has the name (``protocol``, ``protocols``, ``address``). What calling it gives depends on its
-    kind: an async function for unary and one-way messages, an object for ``async with`` for
-    those that stream.
+    has the name (``protocol``, ``protocols``, ``negotiation``, ``compression``, ``address``). What
+    calling it gives depends on its kind: an async function for unary and one-way messages, an
+    object for ``async with`` for those that stream.
 
     Parameters go by position or by name; one that has a default may be left out, and one that is
     a Python keyword takes a trailing underscore (``from_``).
@@ -289,6 +307,11 @@ class Client:
     def protocols(self) -> tuple[str, ...]:
         """Full names of the protocols that the server offers."""
         return self._agreement.offered
+
+    @property
+    def compression(self) -> str | None:
+        """The codec that both ends compress with; None where they have not agreed on one."""
+        return self._agreement.compression
 
     @property
     def address(self) -> str:

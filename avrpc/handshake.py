@@ -14,10 +14,11 @@ hash that only claims to be a text's is never believed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from avrpc.auth import NOT_AUTHENTICATED
+from avrpc.compression import choose
 from avrpc.errors import (
     ConnectFailed,
     ConnectionRefused,
@@ -51,7 +52,7 @@ from avrpc.schema.handshake_records import (
 )
 from avrpc.schema.names import NAME
 from avrpc.shown import MOST_IN_ERROR, shown
-from avrpc.wire import GoawayCode, WireLimits
+from avrpc.wire import GoawayCode
 
 VERSION = 1
 
@@ -73,7 +74,9 @@ def _whole(record: RecordCodec, data: bytes) -> dict[str, Any]:
     return value
 
 
-def _hello(limits: Limits, name: str, names: Iterable[str], sha256: bytes) -> bytes:
+def _hello(
+    limits: Limits, name: str, names: Iterable[str], sha256: bytes, features: Sequence[str]
+) -> bytes:
     return HELLO.encode(
         {
             "minVersion": VERSION,
@@ -81,8 +84,8 @@ def _hello(limits: Limits, name: str, names: Iterable[str], sha256: bytes) -> by
             "protocol": name,
             "protocols": list(names),
             "sha256": sha256,
-            "features": [],
-            "limits": limits.announced(),
+            "features": list(features),
+            "limits": limits.announced(features),
         }
     )
 
@@ -101,6 +104,7 @@ class ClientHandshake:
         limits: What this end accepts.
         memory: What is known of servers.
         credentials: Sent in each pack. Nothing here shows them.
+        features: What this end would use, the preferred ones first.
     """
 
     def __init__(
@@ -112,6 +116,7 @@ class ClientHandshake:
         limits: Limits,
         memory: ServerMemory,
         credentials: bytes | None = None,
+        features: Sequence[str] = (),
     ) -> None:
         self._protocol = protocol
         self._name = name
@@ -119,6 +124,7 @@ class ClientHandshake:
         self._limits = limits
         self._memory = memory
         self._credentials = credentials
+        self._features = features
         self._guess = (memory.recall(address, name) or protocol) if protocol else None
         self._asked_again = False
 
@@ -128,7 +134,7 @@ class ClientHandshake:
 
     def _request(self, mine: Protocol | None, *, with_text: bool) -> bytes:
         sha256 = mine.sha256 if mine else _NO_SHA256
-        meta = {META_HELLO: _hello(self._limits, self._name, (), sha256)}
+        meta = {META_HELLO: _hello(self._limits, self._name, (), sha256, self._features)}
         if self._credentials is not None:
             meta[META_AUTH] = self._credentials
         request = {
@@ -189,7 +195,8 @@ class ClientHandshake:
         except ValueError as error:
             raise ConnectFailed(f"{self._address}: the server announced {error}") from error
         negotiation = self._memory.negotiations.between(local, remote)
-        return Agreement(negotiation, peer_limits, self._offered(hello["protocols"]))
+        compression = choose(self._features, hello["features"])
+        return Agreement(negotiation, peer_limits, self._offered(hello["protocols"]), compression)
 
     def _offered(self, names: list[str]) -> tuple[str, ...]:
         for name in names:
@@ -248,6 +255,7 @@ class ServerHandshake:
         limits: What this end accepts.
         texts: Clients' protocols seen before.
         negotiations: How they fitted.
+        features: What this end would use.
     """
 
     def __init__(
@@ -257,11 +265,13 @@ class ServerHandshake:
         limits: Limits,
         texts: TextCache,
         negotiations: NegotiationCache | None = None,
+        features: Sequence[str] = (),
     ) -> None:
         self._offered = offered
         self._limits = limits
         self._texts = texts
         self._negotiations = NegotiationCache() if negotiations is None else negotiations
+        self._features = features
         self._again = False
 
     def request(self, content: bytes) -> Reply:
@@ -316,21 +326,23 @@ class ServerHandshake:
         except ValueError as error:
             raise _Refused(GoawayCode.PROTOCOL_ERROR, f"announced limit {error}") from error
         wanted = self._wanted(hello["protocol"])
+        compression = choose(hello["features"], self._features)
         theirs = self._theirs(request, hello["sha256"], wanted)
         if theirs is None:
             self._again = True
-            return Reply(self._response("NONE", wanted, with_text=True), Verdict.AGAIN)
+            content = self._response("NONE", wanted, compression, with_text=True)
+            return Reply(content, Verdict.AGAIN)
         if theirs.name != wanted.name:
             raise _Refused(
                 GoawayCode.INCOMPATIBLE_PROTOCOL,
                 f"the client's protocol is {shown(theirs.name)}, and not {wanted.name}",
             )
         known = request["serverHash"] == wanted.md5
-        content = self._response("BOTH" if known else "CLIENT", wanted, with_text=not known)
-        return Reply(content, Verdict.NATIVE, self._agreement(theirs, wanted, peer_limits))
-
-    def _agreement(self, theirs: Protocol, wanted: Protocol, limits: WireLimits) -> Agreement:
-        return Agreement(self._negotiations.between(theirs, wanted), limits)
+        match = "BOTH" if known else "CLIENT"
+        content = self._response(match, wanted, compression, with_text=not known)
+        negotiation = self._negotiations.between(theirs, wanted)
+        agreement = Agreement(negotiation, peer_limits, compression=compression)
+        return Reply(content, Verdict.NATIVE, agreement)
 
     def _wanted(self, name: str) -> Protocol:
         if not name:
@@ -366,8 +378,11 @@ class ServerHandshake:
         except SchemaError as error:
             raise _Refused(GoawayCode.SCHEMA_REJECTED, str(error)) from error
 
-    def _response(self, match: str, wanted: Protocol, *, with_text: bool) -> bytes:
-        hello = _hello(self._limits, wanted.name, self._offered, wanted.sha256)
+    def _response(
+        self, match: str, wanted: Protocol, compression: str | None, *, with_text: bool
+    ) -> bytes:
+        features = () if compression is None else (compression,)
+        hello = _hello(self._limits, wanted.name, self._offered, wanted.sha256, features)
         return HANDSHAKE_RESPONSE.encode(
             {
                 "match": match,

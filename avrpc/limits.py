@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import inf
 
@@ -27,6 +28,8 @@ class Limits:
         max_streamed_calls: As many of them may stream; each can hold a window of memory.
         max_values_in_pieces: Large values under way at once, per direction.
         max_metadata_bytes: Largest metadata taken with a call or an answer. At most 8 KiB.
+        max_contexts: Streams compressed by zstd at once on a connection, in each direction; others
+            travel as they are. Each takes up to 290 KiB at its sender and 280 KiB at its receiver.
         max_pings: PINGs taken in half a minute: ten a second, where one in 30 s shows that a peer
             lives. Of one that sends more the connection ends.
         max_running_handlers: Handlers running at once in a server; beyond, calls are refused.
@@ -58,6 +61,7 @@ class Limits:
     max_streamed_calls: int = 100
     max_values_in_pieces: int = 8
     max_metadata_bytes: int = 8 * _KIB
+    max_contexts: int = 16
     max_pings: int = 300
     max_running_handlers: int = 32_768
     max_assembly_bytes: int = 256 * _MIB
@@ -89,9 +93,17 @@ class Limits:
         """The part that the wire holds the peer to."""
         return WireLimits(**{field: getattr(self, field) for field in _FIELDS.values()})
 
-    def announced(self) -> dict[str, int]:
-        """The part that the peer is told, by PROTOCOL.md's names."""
-        return {name: getattr(self, field) for name, field in _FIELDS.items()}
+    def announced(self, features: Collection[str] = ()) -> dict[str, int]:
+        """The part that the peer is told, by PROTOCOL.md's names.
+
+        Args:
+            features: What the peer is offered; a limit that concerns one is told with it alone.
+        """
+        return {
+            name: getattr(self, field)
+            for name, field in _FIELDS.items()
+            if name not in _OF_FEATURE or _OF_FEATURE[name] in features
+        }
 
 
 # PROTOCOL.md's name of each announced limit, and what is legal: below, nothing could be sent;
@@ -104,7 +116,9 @@ _FIELDS = {
     "maxStreamedCalls": "max_streamed_calls",
     "maxValuesInPieces": "max_values_in_pieces",
     "maxMetadataBytes": "max_metadata_bytes",
+    "maxContexts": "max_contexts",
 }
+_OF_FEATURE = {"maxContexts": "zstd"}
 _LARGEST = 2**31 - 1
 _RANGES = {
     "maxFrameBytes": (16 * _KIB, _MIB),
@@ -114,6 +128,7 @@ _RANGES = {
     "maxStreamedCalls": (0, _LARGEST),
     "maxValuesInPieces": (1, _LARGEST),
     "maxMetadataBytes": (0, 8 * _KIB),
+    "maxContexts": (0, _LARGEST),
 }
 
 # The same for those that concern no peer.

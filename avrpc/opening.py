@@ -41,7 +41,7 @@ async def open_client(
         answer = handshake.answer(await _receive_answer(transport, connection, serial))
         if isinstance(answer, Agreement):
             shapes = answer.shapes(limits.max_message_bytes)
-            return answer, list(connection.native(answer.peer_limits, shapes))
+            return answer, list(connection.native(answer.peer_limits, shapes, answer.codec))
         if connection.again() or connection.held:
             raise NotAvrpc(f"{transport.peer}: does not speak avrpc: sent more than an answer")
         serial, content = serial + 1, answer
@@ -130,7 +130,7 @@ async def open_server(
             agreement = reply.agreement
             assert agreement is not None
             shapes = agreement.shapes(limits.max_message_bytes)
-            events = connection.native(agreement.peer_limits, shapes)
+            events = connection.native(agreement.peer_limits, shapes, agreement.codec)
             await _send_all(transport, connection.data_to_send())
             return agreement, list(events)
         await _send_all(transport, connection.data_to_send())

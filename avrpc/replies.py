@@ -13,7 +13,7 @@ from typing import Any
 
 from avrpc.schema.handshake_records import HANDSHAKE_RESPONSE, REFUSAL
 from avrpc.schema.negotiation import Negotiation
-from avrpc.wire import GoawayCode, MessageShape, WireLimits
+from avrpc.wire import Codec, GoawayCode, MessageShape, WireLimits, open_codec
 
 META_HELLO = "avrpc"
 META_REFUSED = "avrpc-refused"
@@ -28,11 +28,18 @@ class Agreement:
         negotiation: How the client's version of the protocol fits the server's.
         peer_limits: What the peer accepts.
         offered: Full names of the protocols that the server has, at the client.
+        compression: The codec that both ends use; None where they have not agreed on one.
     """
 
     negotiation: Negotiation
     peer_limits: WireLimits
     offered: tuple[str, ...] = ()
+    compression: str | None = None
+
+    @property
+    def codec(self) -> Codec | None:
+        """That of `compression`, for the wire."""
+        return None if self.compression is None else open_codec(self.compression)
 
     def shapes(self, max_value_bytes: int) -> list[MessageShape]:
         """What the wire needs to know of each message, by the client's numbers."""

@@ -12,6 +12,7 @@ import trio
 
 from avrpc.address import is_tls
 from avrpc.auth import Authenticate, Authorize, Doorkeeper, check_hook
+from avrpc.compression import Compression, features
 from avrpc.door import Door
 from avrpc.groups import failure_of
 from avrpc.handlers import Method, bind_service
@@ -43,12 +44,17 @@ class Server:
             client leaves.
         authorize: Asked about each call before its parameters are decoded, with what
             `current_call` gives. True is a yes; all else, or any exception, a no.
+        compression: What clients that ask for it may have: "zstd", "snappy", several of them, or
+            "auto" for those that are installed (extra ``compression``). Off by default;
+            docs/compression.md says when it pays.
 
     Both hooks may be ``async def``; a plain function must not block, as it runs in the loop.
     docs/auth.md has the page.
 
     Raises:
         TypeError: A method is missing, or does not fit its message; a hook is none.
+        ValueError: ``compression`` is something else.
+        ImportError: It names a codec that is not installed.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class Server:
         threads: int = 40,
         authenticate: Authenticate | None = None,
         authorize: Authorize | None = None,
+        compression: Compression = None,
     ) -> None:
         if not services:
             raise TypeError("a server needs at least one protocol")
@@ -67,6 +74,7 @@ class Server:
         self.limits = limits or Limits()
         self.authenticate = authenticate
         self.authorize = authorize
+        self.features = features(compression)
         self.protocols = tuple(services)
         self.thread_limiter = trio.CapacityLimiter(threads)
         self.running = 0
@@ -269,6 +277,7 @@ class Server:
             limits=self.limits,
             texts=self._texts,
             negotiations=self._negotiations,
+            features=self.features,
         )
 
     def doorkeeper(self, transport: Transport) -> Doorkeeper | None:

@@ -136,7 +136,7 @@ def matches(peer: PeerSpec, workload: Workload, options: argparse.Namespace) -> 
     """Tell whether this is asked for."""
     if peer.extra and not options.all and not options.only:
         return False
-    if workload.group not in options.groups:
+    if workload.group not in options.groups or workload.group not in peer.groups:
         return False
     return options.only.lower() in f"{peer.name}: {workload.name}".lower()
 

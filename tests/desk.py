@@ -198,6 +198,7 @@ def desk_server(
     threads: int = 40,
     authenticate: Callable[[avrpc.Presented], Any] | None = None,
     authorize: Callable[[avrpc.CallInfo], Any] | None = None,
+    compression: str | None = None,
     **handlers: Handler,
 ) -> avrpc.Server:
     """A server of the desk, with some handlers of the test's own."""
@@ -211,6 +212,7 @@ def desk_server(
         threads=threads,
         authenticate=authenticate,
         authorize=authorize,
+        compression=compression,
     )
 
 
@@ -221,11 +223,14 @@ async def open_desk(
     client_limits: avrpc.Limits | None = None,
     link: Link | None = None,
     threads: int = 40,
+    compression: str | None = None,
     **handlers: Handler,
 ) -> AsyncIterator[Client]:
     """A client of the desk, and its server in memory."""
-    server = desk_server(limits=limits, threads=threads, **handlers)
-    async with open_pair(server, DESK, limits=client_limits, link=link) as client:
+    server = desk_server(limits=limits, threads=threads, compression=compression, **handlers)
+    async with open_pair(
+        server, DESK, limits=client_limits, link=link, compression=compression
+    ) as client:
         yield client
         await wait_all_tasks_blocked()
 
@@ -286,6 +291,7 @@ def _held(session: Session) -> list[tuple[str, int]]:
         ("values leaving in pieces", len(connection.outgoing._large)),
         ("bytes to send", len(connection.data_to_send())),
         ("bytes of half frames", len(connection.held)),
+        ("contexts", sum(calls.contexts.held) if calls.contexts else 0),
         ("waiting for a slot", sum(map(len, session._slots))),
         ("waiting for room", len(session.room)),
         ("waiting for a place", len(session.freed)),

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from typing import cast
 import pytest
 
 from avrpc.schema.negotiation import Negotiation
-from benchmarks import flight_rows, protocols, report
+from benchmarks import environments, flight_rows, protocols, report
+from benchmarks.__main__ import matches, parse
 from benchmarks.client_main import supports
 from benchmarks.figures import (
     Measurement,
@@ -29,7 +31,7 @@ from benchmarks.figures import (
 )
 from benchmarks.goals import judge
 from benchmarks.harness import Child, ChildFailed, ask, measure, take_rounds
-from benchmarks.peers import Peer, PeerSpec
+from benchmarks.peers import PEERS, Peer, PeerSpec
 from benchmarks.relay import Relay
 from benchmarks.workloads import (
     BESIDE_LARGE,
@@ -46,6 +48,7 @@ from benchmarks.workloads import (
     WATCH_NEWER,
     WATCH_OLDER,
     WORKLOADS,
+    Workload,
 )
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -466,6 +469,49 @@ def test_command_measures_avrpc_in_processes_of_its_own(tmp_path: pathlib.Path) 
 def test_peer_of_which_there_is_no_program_is_named() -> None:
     with pytest.raises(ChildFailed, match=r"^cannot start no-such-python: No such file"):
         ask(PeerSpec("none", "benchmarks.peers.none", python="/nowhere/no-such-python"))
+
+
+def test_program_of_node_has_the_names_and_numbers_of_the_table() -> None:
+    program = (ROOT / "benchmarks" / "peers" / "avsc_peer.js").read_text(encoding="utf-8")
+    block = program.partition("const WORKLOADS = {")[2].partition("};")[0]
+    names = re.findall(r"^  '([^']+)': \[", block, re.MULTILINE)
+    assert len(names) == 8
+    assert set(names) <= {w.name for w in WORKLOADS}
+    assert f"const HELD = {[*IDLE.held]};" in program
+
+
+def test_extra_peers_and_floors_take_part_in_some_groups() -> None:
+    def names(*arguments: str, workload: Workload = UNARY) -> set[str]:
+        options = parse(arguments)
+        return {peer.name for peer in PEERS if matches(peer, workload, options)}
+
+    floors = {"bare trio", "fastavro alone"}
+    assert names() == {"avrpc", "grpc.aio", *floors}
+    assert names("--all") == {peer.name for peer in PEERS}
+    assert names("--all", workload=OTHERS_ALONE) == {"avrpc", "grpc.aio"}
+    assert names("--only", "AVSC") == {"avsc"}
+    assert names("--groups", "memory") == set()
+
+
+def test_part_that_cannot_be_had_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def get() -> None:
+        environments.run(["no-such-program"])
+
+    def fail() -> None:
+        environments.run([sys.executable, "-c", "import sys; sys.exit('no room')"])
+
+    parts = {name: (tmp_path / name, what) for name, what in (("a", get), ("b", fail), ("c", get))}
+    (tmp_path / "c").touch()
+    monkeypatch.setattr(environments, "PARTS", parts)
+    environments.main(["a", "b", "c"])
+    assert capsys.readouterr().out.splitlines() == [
+        "getting a",
+        "a cannot be had: cannot start no-such-program: No such file or directory",
+        "getting b",
+        "b cannot be had: no room",
+    ]
 
 
 def test_clients_of_other_versions_fit_the_server_with_changes() -> None:

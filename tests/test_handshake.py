@@ -86,13 +86,16 @@ class Text:
 
 
 def server_end(
-    *offered: Protocol, knows: tuple[Protocol, ...] = (), limits: Limits | None = None
+    *offered: Protocol,
+    knows: tuple[Protocol, ...] = (),
+    limits: Limits | None = None,
+    features: tuple[str, ...] = (),
 ) -> ServerHandshake:
     texts = TextCache()
     for each in knows:
         texts.learn(each.text, source="")
     found = {each.name: each for each in offered or (QUOTES,)}
-    return ServerHandshake(found, limits=limits or Limits(), texts=texts)
+    return ServerHandshake(found, limits=limits or Limits(), texts=texts, features=features)
 
 
 def client_end(
@@ -101,6 +104,7 @@ def client_end(
     *,
     memory: ServerMemory | None = None,
     limits: Limits | None = None,
+    features: tuple[str, ...] = (),
 ) -> ClientHandshake:
     if name is None:
         name = mine.name if mine else ""
@@ -110,6 +114,7 @@ def client_end(
         address=ADDRESS,
         limits=limits or Limits(),
         memory=memory or ServerMemory(),
+        features=features,
     )
 
 
@@ -198,6 +203,49 @@ def test_each_end_learns_the_limits_and_the_client_what_is_offered() -> None:
     assert shaken.server.peer_limits == WireLimits(max_calls=7, window_bytes=2000)
     assert shaken.client.peer_limits == WireLimits(max_message_bytes=20_000)
     assert shaken.client.offered == ("demo.Orders", "demo.Quotes")
+
+
+# What the client would compress with, what the server would -> what they do.
+@pytest.mark.parametrize(
+    ("wanted", "offered", "agreed"),
+    [
+        ((), (), None),
+        (("zstd",), (), None),
+        ((), ("zstd", "snappy"), None),
+        (("zstd",), ("snappy",), None),
+        (("zstd", "snappy"), ("snappy", "zstd"), "zstd"),
+        (("snappy", "zstd"), ("zstd", "snappy"), "snappy"),
+        (("lz99", "snappy"), ("zstd", "snappy"), "snappy"),
+    ],
+)
+@pytest.mark.parametrize("mine", [QUOTES, SPACED, None])
+def test_both_ends_come_to_the_same_codec_in_one_round_or_two(
+    mine: Protocol | None, wanted: tuple[str, ...], offered: tuple[str, ...], agreed: str | None
+) -> None:
+    client = client_end(mine, features=wanted, limits=Limits(max_contexts=3))
+    shaken = shake(client, server_end(features=offered, limits=Limits(max_contexts=4)))
+    assert shaken.client.compression == shaken.server.compression == agreed
+    if agreed == "zstd":
+        limits = shaken.client.peer_limits, shaken.server.peer_limits
+        assert [each.max_contexts for each in limits] == [4, 3]
+
+
+@pytest.mark.parametrize(
+    ("listed", "agreed"),
+    [
+        (["snappy", "zstd"], "zstd"),  # in the client's order
+        (["snappy", "other"], "snappy"),
+        (["other"], None),
+        ([], None),
+    ],
+)
+def test_client_takes_the_first_of_its_own_that_the_server_lists(
+    listed: list[str], agreed: str | None
+) -> None:
+    client = client_end(features=("zstd", "snappy"))
+    answer = client.answer(response(match="BOTH", **meta(features=listed)))
+    assert isinstance(answer, Agreement)
+    assert answer.compression == agreed
 
 
 def test_agreement_tells_the_wire_the_shapes_by_the_clients_numbers() -> None:

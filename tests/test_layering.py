@@ -21,7 +21,7 @@ LAYERS = (
     (
         *("address", "limits", "tls_errors", "tls", "transport", "tls_transport", "listen"),
         *("door", "lookout", "watch", "credentials", "call_info", "auth"),
-        *("memory", "replies", "handshake", "opening"),
+        *("memory", "compression", "replies", "handshake", "opening"),
     ),
     ("writer", "reader"),
     ("session",),

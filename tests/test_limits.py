@@ -23,6 +23,7 @@ ANNOUNCED = [
     ("maxStreamedCalls", "max_streamed_calls", 0, LARGEST),
     ("maxValuesInPieces", "max_values_in_pieces", 1, LARGEST),
     ("maxMetadataBytes", "max_metadata_bytes", 0, 8192),
+    ("maxContexts", "max_contexts", 0, LARGEST),
 ]
 OWN = [
     ("max_pings", 1, LARGEST),
@@ -101,11 +102,18 @@ def test_time_is_seconds_and_may_be_without_end(name: str) -> None:
 )
 def test_what_one_end_announces_is_what_the_other_keeps_to(chosen: dict[str, Any]) -> None:
     limits = Limits(**chosen)
-    announced = limits.announced()
+    announced = limits.announced(["zstd"])
     assert list(announced) == [name for name, *_ in ANNOUNCED]
     assert limits_of_peer(announced) == limits.wire()
     wire = {one.name: getattr(limits.wire(), one.name) for one in fields(WireLimits) if one.init}
     assert wire == {ours: getattr(limits, ours) for _, ours, *_ in ANNOUNCED}
+
+
+def test_limit_of_a_feature_is_announced_with_it_alone() -> None:
+    limits = Limits()
+    (of_feature,) = limits.announced(["snappy", "zstd"]).keys() - limits.announced().keys()
+    assert of_feature == "maxContexts"
+    assert limits.announced(["snappy"]) == limits.announced()
 
 
 @pytest.mark.parametrize(("name", "ours", "lowest", "highest"), ANNOUNCED)

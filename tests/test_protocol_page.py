@@ -20,6 +20,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,7 +51,9 @@ from avrpc.wire import (
     StatusCode,
     StatusReceived,
     WireLimits,
+    open_codec,
 )
+from avrpc.wire.compression import Codec, Zstd
 from avrpc.wire.credit import Credit
 from avrpc.wire.frames import LEGAL_FLAGS, Kind
 from avrpc.wire.states import CALL_TRANSITIONS, CallState
@@ -272,13 +275,19 @@ class Frame(NamedTuple):
     lines: Lines
 
 
-def read_frame(part: Part, message: str, *, later_piece: bool) -> Frame:
+Inflate = Callable[[bytes, int], bytes]
+
+
+def read_frame(
+    part: Part, message: str, *, later_piece: bool, inflate: Inflate | None = None
+) -> Frame:
     """Take a frame apart.
 
     Args:
         part: The frame.
         message: Name of the call's message; for a CALL, found in it.
         later_piece: Whether it goes on with a value that began in a frame before.
+        inflate: Gives back what was compressed, of a size.
     """
     data = Annotator(part.data)
     first = part.data[0]
@@ -315,6 +324,12 @@ def read_frame(part: Part, message: str, *, later_piece: bool) -> Frame:
             codes = StatusCode if kind is Kind.STATUS else GoawayCode
             fields["code"] = data.read("long", lambda code: f"code {code}: {codes(code).name}")
             fields["text"] = data.read("string", lambda text: f"text: {show_simple(text)}")
+    if "COMPRESSED" in named:
+        assert inflate is not None
+        size = data.long("size")
+        value = inflate(data.rest, size)
+        data.raw(len(data.rest), f"{size} bytes in {len(data.rest)}")
+        return Frame(kind, flags, call_id, fields, value, data.lines)
     value = data.rest
     if later_piece or "MORE" in named:
         data.raw(len(value), f"{'the next' if later_piece else 'the first'} {sized(len(value))}")
@@ -338,7 +353,7 @@ def decode(schema: Any, data: bytes) -> Any:
 
 
 def flag_bits(kind: Kind) -> dict[str, int]:
-    names = {"MORE": 0x10, "METADATA": 0x20}
+    names = {"MORE": 0x10, "METADATA": 0x20, "COMPRESSED": 0x80}
     return names | ({"DEADLINE": 0x40} if kind is Kind.CALL else {"STARTED": 0x40})
 
 
@@ -370,14 +385,14 @@ class Ends:
             self.pull(sender)
         return self.at[sender.other].receive_data(part.data)
 
-    def shake_hands(self) -> None:
+    def shake_hands(self, codec: Codec | None = None) -> None:
         for sender in Role:
             self.at[sender].send_pack(0, b"any")
             self.pull(sender)
             self.at[sender.other].receive_data(bytes(self.made[sender]))
             self.made[sender].clear()
         for connection in self.at.values():
-            connection.native(WireLimits(), [STREAMS[name] for name in NUMBERED])
+            connection.native(WireLimits(), [STREAMS[name] for name in NUMBERED], codec)
 
 
 def send(connection: Connection, frame: Frame, value: bytes, item: Any) -> None:
@@ -476,15 +491,19 @@ CALLS = [name for name in blocks("example") if not name.startswith("handshake")]
 
 @pytest.mark.parametrize("name", CALLS)
 def test_frames_of_an_example_are_made_and_understood_by_the_code(name: str) -> None:
+    codec = open_codec(name.partition("-")[2]) if name.startswith("compressed-") else None
+    inflate: Inflate | None = codec.inflate if codec is not None else None
+    if isinstance(codec, Zstd):
+        inflate = codec.decoder()
     ends = Ends()
-    ends.shake_hands()
+    ends.shake_hands(codec)
     parts = read_example(name)
     messages: dict[int, str] = {}
     unfinished: set[tuple[Kind, int]] = set()
     for index, part in enumerate(parts):
         message = messages.get(read_call_id(part), "")
         key = (Kind(part.data[0] & 0x0F), read_call_id(part))
-        frame = read_frame(part, message, later_piece=key in unfinished)
+        frame = read_frame(part, message, later_piece=key in unfinished, inflate=inflate)
         if frame.kind is Kind.CALL and key not in unfinished:
             message = messages[frame.call_id] = NUMBERED[frame.fields["number"]]
         assert part.lines == frame.lines, f"{name}: the notes of {part.headline!r}"
@@ -653,10 +672,14 @@ def test_table_of_limits_has_the_defaults() -> None:
     rows = table("limit", "default", "from", "to", "what it bounds")
     defaults = WireLimits()
     told = {re.sub("(?=[A-Z])", "_", row[0]).lower(): number(row[1]) for row in rows}
-    assert told == {name: getattr(defaults, name) for name in WireLimits.__slots__}
-    assert decode({"type": "map", "values": "long"}, reference("limits")) == {
-        row[0]: number(row[1]) for row in rows
+    assert told == {
+        each.name: getattr(defaults, each.name) for each in fields(WireLimits) if each.init
     }
+    assert decode({"type": "map", "values": "long"}, reference("limits")) == {
+        row[0]: number(row[1]) for row in rows if row[0] != "maxContexts"
+    }
+    announced = Limits().announced(["zstd"])
+    assert announced == {row[0]: number(row[1]) for row in rows}
 
 
 def test_table_of_limits_has_the_ranges() -> None:

@@ -5,7 +5,7 @@ import pytest
 from avrpc.replies import Agreement, Reply, Request, Verdict, plain_refusal, refusal
 from avrpc.schema.handshake_records import HANDSHAKE_RESPONSE, REFUSAL
 from avrpc.schema.negotiation import Negotiation
-from avrpc.wire import GoawayCode, MessageShape, WireLimits
+from avrpc.wire import CODECS, GoawayCode, MessageShape, WireLimits, open_codec
 from tests.desk import DESK
 
 
@@ -18,6 +18,13 @@ def test_agreement_tells_the_shapes_of_messages_by_their_numbers() -> None:
     assert shapes[names.index("swap")] == MessageShape(True, True, 7)
     assert len(shapes) == len(names)
     assert len({id(shape) for shape in shapes}) == 4
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_agreement_has_the_codec_of_its_name(name: str) -> None:
+    codec = Agreement(Negotiation(DESK, DESK), WireLimits(), compression=name).codec
+    assert codec is open_codec(name)
+    assert Agreement(Negotiation(DESK, DESK), WireLimits()).codec is None
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from avrpc import Client, Limits, Protocol, Server, connect_stream
+from avrpc.compression import Compression
 from avrpc.credentials import Credentials
 from avrpc.groups import failure_of
 from avrpc.testing.link import Link
@@ -21,6 +22,7 @@ async def open_pair(
     limits: Limits | None = None,
     link: Link | None = None,
     credentials: Credentials = None,
+    compression: Compression = None,
 ) -> AsyncIterator[Client]:
     """Connect to a server in memory, for the length of an ``async with``.
 
@@ -34,6 +36,7 @@ async def open_pair(
         limits: The client's; the server has its own.
         link: What lies between the two: by default a `Link` that holds nothing up.
         credentials: As for `avrpc.connect`.
+        compression: As for `avrpc.connect`.
     """
     link = link or Link()
     failure: BaseException | None = None
@@ -42,7 +45,11 @@ async def open_pair(
             nursery.start_soon(server.serve_stream, link.server)
             try:
                 opening = connect_stream(
-                    link.client, protocol, limits=limits, credentials=credentials
+                    link.client,
+                    protocol,
+                    limits=limits,
+                    credentials=credentials,
+                    compression=compression,
                 )
                 async with opening as client:
                     yield client

@@ -6,6 +6,8 @@ For those who bring their own IO. It knows no sockets, clock, randomness, loggin
     incoming    frames in, made into events          outgoing   frames out, into one buffer
     states      the two tables that rule it          calls      the open calls, limits
     credit      flow control                         pieces     values larger than a frame
+    deflating   frames made smaller                  inflating  and as they were again
+    compression codecs                               contexts   what they know of a call's items
     frames      kinds, flags, header                 packs      the handshake's framing
     events      what is reported                     codes      why things end
     primitives  longs, strings and maps in Avro's binary form
@@ -13,6 +15,7 @@ For those who bring their own IO. It knows no sockets, clock, randomness, loggin
 
 from avrpc.wire.calls import MessageShape, WireLimits
 from avrpc.wire.codes import GoawayCode, LocalError, ProtocolError, StatusCode
+from avrpc.wire.compression import CODECS, Codec, is_available, open_codec
 from avrpc.wire.connection import Connection
 from avrpc.wire.events import (
     CallReceived,
@@ -37,9 +40,11 @@ from avrpc.wire.states import CallState, ConnectionState, Role
 
 __all__ = [
     "AssemblyBudget",
+    "CODECS",
     "CallReceived",
     "CallState",
     "CancelReceived",
+    "Codec",
     "Connection",
     "ConnectionState",
     "CreditReceived",
@@ -64,4 +69,6 @@ __all__ = [
     "ValueTooLarge",
     "WireLimits",
     "encode_long",
+    "is_available",
+    "open_codec",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from avrpc.wire.codes import LocalError
+from avrpc.wire.contexts import Contexts
 from avrpc.wire.credit import MAX_CREDIT, Credit
 from avrpc.wire.frames import MAX_LENGTH, ROOM_FOR_FIELDS, Kind
 from avrpc.wire.pieces import (
@@ -39,6 +40,7 @@ class WireLimits:
         max_streamed_calls: How many of them may stream; 0 is legal.
         max_values_in_pieces: How many values may come in pieces at once; at least 1.
         max_metadata_bytes: The largest metadata of a frame, encoded; 0 is legal.
+        max_contexts: How many zstd contexts may be open at once in a direction; 0 is legal.
 
     Raises:
         ValueError: One is outside of that.
@@ -51,6 +53,7 @@ class WireLimits:
     max_streamed_calls: int = 100
     max_values_in_pieces: int = 8
     max_metadata_bytes: int = 8 * 1024
+    max_contexts: int = 16
 
     def __post_init__(self) -> None:
         least_frame = self.max_metadata_bytes + ROOM_FOR_FIELDS + MIN_PIECE_BYTES
@@ -62,6 +65,7 @@ class WireLimits:
             ("max_streamed_calls", 0, None),
             ("max_values_in_pieces", 1, None),
             ("max_metadata_bytes", 0, None),
+            ("max_contexts", 0, None),
         ):
             value = getattr(self, name)
             if value < lowest or (highest is not None and value > highest):
@@ -136,8 +140,8 @@ class CallTable:
         peer_limits: What the peer accepts.
         max_whole_bytes: The largest value that goes to the peer in one frame whatever else does:
             every header field, and as much metadata as is legal.
-        max_plain_bytes: The same, of what the peer takes at all.
         late: Calls that have ended here and may not have at the client; at a server alone.
+        contexts: Of the calls' items, where they are compressed in such.
     """
 
     def __init__(self, role: Role, limits: WireLimits, budget: AssemblyBudget) -> None:
@@ -151,6 +155,7 @@ class CallTable:
         self.assembling = 0
         self.draining = False
         self.late: dict[int, LateCall] = {}
+        self.contexts: Contexts | None = None
         self._calls: dict[int, Call] = {}
         self.get = self._calls.get
 
@@ -158,7 +163,6 @@ class CallTable:
         self.peer_limits = limits
         whole = limits.max_frame_bytes - limits.max_metadata_bytes - ROOM_FOR_FIELDS
         self.max_whole_bytes = whole
-        self.max_plain_bytes = min(whole, limits.max_message_bytes)
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -220,6 +224,12 @@ class CallTable:
         state = next_call_state(call.state, sender, kind)
         if state is CallState.ENDED:
             self.remove(call)
+        elif state is not call.state and self.contexts is not None:
+            # END or CANCEL: the client's items are over.
+            if self.role is Role.CLIENT:
+                self.contexts.end_sent(call.id)
+            else:
+                self.contexts.end_received(call.id)
         call.state = state
 
     def remove(self, call: Call) -> None:
@@ -235,7 +245,11 @@ class CallTable:
                 del self.late[next(iter(self.late))]
         self.drop_assembly(call)
         del self._calls[call.id]
-        self.streamed -= call.shape.streams
+        if call.credit:  # it streams
+            self.streamed -= 1
+            if self.contexts is not None:
+                self.contexts.end_sent(call.id)
+                self.contexts.end_received(call.id)
 
     def start_assembly(self, call: Call, kind: Kind, fields: HeaderFields = NO_FIELDS) -> Assembly:
         """Begin to put a value together."""

@@ -21,8 +21,12 @@ from dataclasses import replace
 
 from avrpc.wire.calls import CallTable, MessageShape, WireLimits
 from avrpc.wire.codes import GoawayCode, LocalError, ProtocolError
+from avrpc.wire.compression import MAX_GROWTH_BYTES, Codec, Zstd
+from avrpc.wire.contexts import Contexts
+from avrpc.wire.deflating import Deflater
 from avrpc.wire.events import Event, PackReceived, PeerViolated
 from avrpc.wire.incoming import Incoming
+from avrpc.wire.inflating import Inflater
 from avrpc.wire.outgoing import MAX_BUFFERED_PIECES, Outgoing
 from avrpc.wire.packs import encode_pack, parse_pack
 from avrpc.wire.pieces import AssemblyBudget
@@ -159,15 +163,24 @@ class Connection:
         self._step(Step.AGAIN)
         return self._go_on()
 
-    def native(self, peer_limits: WireLimits, shapes: Sequence[MessageShape]) -> list[Event]:
+    def native(
+        self,
+        peer_limits: WireLimits,
+        shapes: Sequence[MessageShape],
+        codec: Codec | None = None,
+    ) -> list[Event]:
         """Speak frames from here on; tells what has come already.
 
         Args:
             peer_limits: What the peer announced.
             shapes: By message number, of the client's protocol.
+            codec: What both ends compress with, where they have agreed on it.
         """
         self._step(Step.NATIVE)
         max_frame_bytes = min(peer_limits.max_frame_bytes, MAX_BUFFERED_PIECES)
+        if codec is not None:
+            max_frame_bytes -= MAX_GROWTH_BYTES
+            self._compress(codec, min(peer_limits.max_contexts, self.limits.max_contexts))
         self._calls.set_peer_limits(replace(peer_limits, max_frame_bytes=max_frame_bytes))
         self._calls.shapes = shapes
         if self.role is Role.SERVER and self._held:
@@ -175,8 +188,19 @@ class Connection:
             return [self._violated(error)]
         return self._go_on()
 
+    def _compress(self, codec: Codec, max_sent: int) -> None:
+        contexts = None
+        if isinstance(codec, Zstd):
+            contexts = Contexts(codec, max_sent, self.limits.max_contexts)
+        self._calls.contexts = contexts
+        self.outgoing.deflater = Deflater(codec, contexts)
+        self._incoming.inflater = Inflater(codec, contexts, self._calls)
+
     def close(self) -> None:
         """Parse nothing more. What is queued may still be sent."""
+        if self._calls.contexts is not None:
+            self.outgoing.seal()
+            self._calls.contexts.close()
         for call in list(self._calls):
             self._calls.drop_assembly(call)
         self._held.clear()

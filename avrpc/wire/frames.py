@@ -39,7 +39,7 @@ MORE = 0x10  # the value goes on in the next frame of this kind and call
 METADATA = 0x20
 DEADLINE = 0x40  # CALL: the time left stands before the metadata
 STARTED = 0x40  # STATUS: the handler had begun to run
-COMPRESSED = 0x80  # reserved; legal only once a feature that uses it is agreed
+COMPRESSED = 0x80  # on what has a value, where a codec is agreed: `inflating`; else illegal
 
 LEGAL_FLAGS = {
     Kind.CALL: MORE | METADATA | DEADLINE,

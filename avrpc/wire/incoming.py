@@ -27,6 +27,7 @@ from avrpc.wire.events import (
     ValueTooLarge,
 )
 from avrpc.wire.frames import (
+    COMPRESSED,
     DEADLINE,
     HEADER,
     ITEM_COUNT,
@@ -36,6 +37,7 @@ from avrpc.wire.frames import (
     STARTED,
     Kind,
 )
+from avrpc.wire.inflating import Inflater
 from avrpc.wire.outgoing import Outgoing
 from avrpc.wire.pieces import MIN_PIECE_BYTES, NO_FIELDS, HeaderFields
 from avrpc.wire.primitives import decode_long, decode_metadata, decode_string
@@ -68,12 +70,16 @@ class Incoming:
     Args:
         calls: The connection's calls.
         outgoing: For the answers that need no one's decision (PONG).
+
+    Attributes:
+        inflater: Where a codec is agreed.
     """
 
     def __init__(self, calls: CallTable, outgoing: Outgoing) -> None:
         self.needed = HEADER.size  # bytes that the next frame takes, as far as is known
         self.pings = 0  # since whoever counts them has begun anew
         self.accepted_last: int | None = None  # the last call we said we accept, in a GOAWAY
+        self.inflater: Inflater | None = None
         self._calls = calls
         self._outgoing = outgoing
         self._peer = calls.role.other
@@ -105,9 +111,19 @@ class Incoming:
             position = start + length
             receiver = receivers[word >> 24]
             if receiver is None:
-                raise _illegal(word >> 24)
-            receiver(self, word >> 24 & 0xF0, data, start, position)
+                self._compressed(word >> 24, data, start, position)
+            else:
+                receiver(self, word >> 24 & 0xF0, data, start, position)
         return position
+
+    def _compressed(self, first_byte: int, data: bytes, start: int, end: int) -> None:
+        """A frame that is not in the table: one with COMPRESSED, or one that is illegal."""
+        receiver = self._RECEIVERS[first_byte & ~COMPRESSED]
+        if self.inflater is None or receiver is None or not first_byte & COMPRESSED:
+            raise _illegal(first_byte)
+        kind, flags = first_byte & 0x0F, first_byte & 0xF0 & ~COMPRESSED
+        body = self.inflater.plain_body(kind, flags, data, start, end)
+        receiver(self, flags, body, 0, len(body))
 
     # One method a kind: flags, then the frame's body as data[position:end] ...
 

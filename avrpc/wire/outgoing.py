@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from avrpc.wire.calls import Call, CallTable
+from avrpc.wire.calls import Call, CallTable, MessageShape
 from avrpc.wire.codes import GoawayCode, LocalError, ProtocolError, StatusCode
+from avrpc.wire.compression import Buffer
 from avrpc.wire.credit import Credit
+from avrpc.wire.deflating import Deflater
 from avrpc.wire.frames import (
     DEADLINE,
     HEADER,
@@ -56,11 +58,13 @@ class Outgoing:
             waits may leave with it.
         freed: Set whenever a large value has left or been dropped; whoever waits for a place, or
             for a call to be no longer busy, may look again. The one who looks resets it.
+        deflater: Where a codec is agreed.
     """
 
     def __init__(self, calls: CallTable) -> None:
         self.data = bytearray()
         self.freed = False
+        self.deflater: Deflater | None = None
         self._calls = calls
         self._me = calls.role
         self._large: list[tuple[Call, OutgoingValue]] = []  # a deque, empty, takes 760 bytes
@@ -125,12 +129,11 @@ class Outgoing:
         """
         if self._me is not Role.CLIENT:
             raise LocalError("only clients open calls")
-        calls = self._calls
-        if not 0 <= number < len(calls.shapes):
-            raise LocalError(f"expected a message below {len(calls.shapes)}, got {number}")
-        shape = calls.shapes[number]
-        if calls.draining or not calls.has_slot(calls.peer_limits, streamed=shape.streams):
-            raise self._no_slot()
+        shapes = self._calls.shapes
+        if not 0 <= number < len(shapes):
+            raise LocalError(f"expected a message below {len(shapes)}, got {number}")
+        shape = shapes[number]
+        self._require_slot(shape)
         fields = encode_long(number)
         flags = 0
         if time_left is not None:
@@ -139,23 +142,21 @@ class Outgoing:
         if metadata:
             flags |= METADATA
             fields += self._metadata(metadata)
-        if len(parameters) > calls.max_whole_bytes:
+        if len(parameters) > self._calls.max_whole_bytes:
             self._require_place()
-            call = calls.open(shape)
-            self._value(Kind.CALL, flags, call, fields, parameters)
-        else:
-            call = calls.open(shape)
-            self._whole(flags | Kind.CALL, call.encoded_id + fields, parameters)
+        call = self._calls.open(shape)
+        self._value(Kind.CALL, flags, call, fields, parameters)
         return call.id
 
-    def _no_slot(self) -> LocalError:
+    def _require_slot(self, shape: MessageShape) -> None:
         if self._calls.draining:
-            return LocalError("no calls are opened after a GOAWAY")
+            raise LocalError("no calls are opened after a GOAWAY")
         limits = self._calls.peer_limits
-        return LocalError(
-            f"the peer takes no more than {limits.max_calls} calls at once,"
-            f" of which {limits.max_streamed_calls} may stream"
-        )
+        if not self._calls.has_slot(limits, streamed=shape.streams):
+            raise LocalError(
+                f"the peer takes no more than {limits.max_calls} calls at once,"
+                f" of which {limits.max_streamed_calls} may stream"
+            )
 
     def item(self, call_id: int, item: bytes | bytearray) -> None:
         """Send one item of a streamed array; needs credit, and takes it."""
@@ -195,21 +196,25 @@ class Outgoing:
         return True
 
     def _open_items(self, call: Call, item: bytes | bytearray) -> None:
-        self._seal()
+        self.seal()
         self._frame_call = call
         self._frame_count = 1
         length = len(call.encoded_id) + ITEM_COUNT.size + len(item)
         self._frame_room = self._calls.peer_limits.max_frame_bytes - length
         self._frame += item
 
-    def _seal(self) -> None:
+    def seal(self) -> None:
         """Put the open ITEMS frame into `data`, now that its length and count are known."""
         call = self._frame_call
         if call is not None:
             head = call.encoded_id + ITEM_COUNT.pack(self._frame_count)
-            self.data += HEADER.pack(Kind.ITEMS << 24 | len(head) + len(self._frame))
+            flags = 0
+            items: Buffer = self._frame
+            if self.deflater is not None:
+                flags, head, items = self.deflater.items(call.id, flags, head, items)
+            self.data += HEADER.pack((flags | Kind.ITEMS) << 24 | len(head) + len(items))
             self.data += head
-            self.data += self._frame
+            self.data += items
             self._frame.clear()
             self._frame_call = None
 
@@ -224,22 +229,13 @@ class Outgoing:
         metadata: Mapping[str, bytes] | None = None,
     ) -> None:
         """End a call well."""
-        if metadata is not None or not self.whole_result(call_id, value):
-            self._outcome(Kind.RESULT, call_id, value, metadata)
-
-    def whole_result(self, call_id: int, value: bytes | bytearray) -> bool:
-        """End a unary call well, if the peer takes its result, in one frame, and no more is to do.
-
-        False, and nothing sent, if not.
-        """
         calls = self._calls
-        if len(value) > calls.max_plain_bytes or self._me is not Role.SERVER:
-            return False
-        call = calls.answered_plainly(call_id)
-        if call is None:
-            return False
-        self._whole(Kind.RESULT, call.encoded_id, value)
-        return True
+        if metadata is None and calls.role is Role.SERVER and len(value) <= calls.max_whole_bytes:
+            call = calls.answered_plainly(call_id)
+            if call is not None:
+                self._whole(Kind.RESULT, call.encoded_id, value)
+                return
+        self._outcome(Kind.RESULT, call_id, value, metadata)
 
     def error(
         self,
@@ -320,7 +316,7 @@ class Outgoing:
 
     def seal_and_fill(self) -> bytearray:
         """Close the open ITEMS frame, let pieces in up to their limit, and give ``data``."""
-        self._seal()
+        self.seal()
         while self._late_pongs and len(self.data) < MAX_BUFFERED_PIECES:
             self.data += encode_frame(Kind.PONG, 0, encode_long(self._late_pongs.pop(0)))
         while self._large and len(self.data) < MAX_BUFFERED_PIECES:
@@ -337,7 +333,7 @@ class Outgoing:
     def forget(self, call: Call) -> None:
         """Drop what is still leaving on a call, and add no more to its open ITEMS frame."""
         if self._frame_call is call:
-            self._seal()
+            self.seal()
         if call.leaving is not None:
             call.leaving = None
             self._large = [entry for entry in self._large if entry[0] is not call]
@@ -356,9 +352,7 @@ class Outgoing:
         fields, flags = (self._metadata(metadata), METADATA) if metadata else (b"", 0)
         self._value(kind, flags, call, fields, value)
 
-    def _value(
-        self, kind: Kind, flags: int, call: Call, fields: bytes, value: bytes | bytearray
-    ) -> None:
+    def _value(self, kind: Kind, flags: int, call: Call, fields: bytes, value: Buffer) -> None:
         """A frame with a value, which goes in pieces where it is large.
 
         A call in pieces ends with the last piece of its outcome, not with the first. It begins
@@ -374,8 +368,9 @@ class Outgoing:
         elif kind is not Kind.CALL:
             self._move(call, kind)
         if large:
-            self._seal()
-            call.leaving = OutgoingValue(kind, flags, call.encoded_id, fields, value)
+            self.seal()
+            squeeze = None if self.deflater is None else self.deflater.pieces(kind, call.id)
+            call.leaving = OutgoingValue(kind, flags, call.encoded_id, fields, value, squeeze)
             if kind is Kind.CALL:
                 header_bytes = len(call.encoded_id) + len(fields)
                 call.leaving.write_piece(self.data, header_bytes + MIN_PIECE_BYTES)
@@ -383,10 +378,12 @@ class Outgoing:
         else:
             self._whole(flags | kind, call.encoded_id + fields, value)
 
-    def _whole(self, first_byte: int, head: bytes, value: bytes | bytearray) -> None:
+    def _whole(self, first_byte: int, head: bytes, value: Buffer) -> None:
         """A value in one frame."""
         if self._frame_call is not None:
-            self._seal()
+            self.seal()
+        if self.deflater is not None:
+            first_byte, head, value = self.deflater.alone(first_byte, head, value)
         self.data += HEADER.pack(first_byte << 24 | len(head) + len(value)) + head
         self.data += value
 
@@ -409,6 +406,10 @@ class Outgoing:
         return encoded
 
     def _move(self, call: Call, kind: Kind) -> None:
+        if self._frame_call is not None:
+            # Before a context is freed: that of this call, for these items; and another one, for
+            # which there may be no room before what ends this call has left.
+            self.seal()
         if kind not in BETWEEN_PIECES:
             self._require_idle(call)
         try:
@@ -433,7 +434,7 @@ class Outgoing:
             raise LocalError("as many values go in pieces as the peer allows")
 
     def _append(self, frame: bytes) -> None:
-        self._seal()
+        self.seal()
         self.data += frame
 
 

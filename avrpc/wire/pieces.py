@@ -7,13 +7,18 @@ receiver announces), which bounds what half values can hold of its memory.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+from avrpc.wire.compression import Buffer
 from avrpc.wire.frames import HEADER, MORE, Kind
 
 # A piece that is not the last holds at least this much of the value, so that a value can't be
 # chopped into so many that each one's bookkeeping outweighs it.
 MIN_PIECE_BYTES = 1024
+
+
+Squeeze = Callable[[int, bytes, Buffer], tuple[int, bytes, Buffer]]
 
 
 class OutgoingValue:
@@ -25,18 +30,26 @@ class OutgoingValue:
         call_id: Encoded; it begins every piece.
         fields: The header fields of the kind; in the first piece only.
         data: The value; it must not change until it has left.
+        squeeze: Compresses a piece: flags, fields and piece, to send others instead.
     """
 
-    __slots__ = ("_fields", "_flags", "_id", "_position", "_view", "kind")
+    __slots__ = ("_fields", "_flags", "_id", "_position", "_squeeze", "_view", "kind")
 
     def __init__(
-        self, kind: Kind, flags: int, call_id: bytes, fields: bytes, data: bytes | bytearray
+        self,
+        kind: Kind,
+        flags: int,
+        call_id: bytes,
+        fields: bytes,
+        data: Buffer,
+        squeeze: Squeeze | None = None,
     ) -> None:
         self.kind = kind
         self._flags = flags
         self._id = call_id
         self._fields = fields
         self._view = memoryview(data)
+        self._squeeze = squeeze
         self._position = 0
 
     def write_piece(self, out: bytearray, max_frame_bytes: int) -> bool:
@@ -44,10 +57,12 @@ class OutgoingValue:
         head = self._id + self._fields
         start = self._position
         self._position = stop = start + max_frame_bytes - len(head)
-        piece = self._view[start:stop]
+        piece: Buffer = self._view[start:stop]
         last = stop >= len(self._view)
-        first_byte = self.kind | self._flags | (0 if last else MORE)
-        out += HEADER.pack(first_byte << 24 | len(head) + len(piece))
+        flags = self._flags if last else self._flags | MORE
+        if self._squeeze is not None:
+            flags, head, piece = self._squeeze(flags, head, piece)
+        out += HEADER.pack((self.kind | flags) << 24 | len(head) + len(piece))
         out += head
         out += piece
         self._fields, self._flags = b"", 0

@@ -11,10 +11,14 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast, get_args
+
+from benchmarks import environments
+from benchmarks.workloads import Group
 
 T = TypeVar("T")
 
+ALL_GROUPS: tuple[Group, ...] = get_args(Group)
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -121,6 +125,13 @@ class PeerSpec:
     extra: bool = False
     """Measured only by `--all`: needs more than the extra `bench`."""
 
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups of workloads that it is measured in, so far as it can."""
+        if self.floor:
+            return ("rates", "memory", "growth")
+        return ("rates", "data", "memory") if self.extra else ALL_GROUPS
+
     def command(self, role: str) -> list[str]:
         """What starts its "client" or "server"; arguments come after it."""
         if self.module.endswith(".js"):
@@ -131,6 +142,12 @@ class PeerSpec:
 PEERS = (
     PeerSpec("avrpc", "benchmarks.peers.avrpc_peer"),
     PeerSpec("grpc.aio", "benchmarks.peers.grpc_peer"),
+    PeerSpec("grpclib", "benchmarks.peers.grpclib_peer", extra=True),
+    PeerSpec("connect", "benchmarks.peers.connect_peer", extra=True),
+    PeerSpec("purerpc", "benchmarks.peers.purerpc_peer", str(environments.PURERPC), extra=True),
+    PeerSpec("thriftpy2", "benchmarks.peers.thriftpy_peer", extra=True),
+    PeerSpec("pycapnp", "benchmarks.peers.capnp_peer", extra=True),
+    PeerSpec("avsc", "avsc_peer.js", extra=True),
     PeerSpec("bare trio", "benchmarks.peers.trio_floor", floor=True),
     PeerSpec("fastavro alone", "benchmarks.peers.fastavro_floor", on_wire=False, floor=True),
 )

@@ -21,7 +21,7 @@ from avrpc.conformance.serving import ConformanceServer, server_that_is
 from avrpc.conformance.trace import Cutter, Frame
 from avrpc.schema.handshake_records import HANDSHAKE_RESPONSE, REFUSAL
 from avrpc.testing import Link
-from avrpc.wire import Connection, Event, GoawayCode, MessageShape, ProtocolError, WireLimits
+from avrpc.wire import Codec, Connection, Event, GoawayCode, MessageShape, ProtocolError, WireLimits
 from avrpc.wire.frames import encode_frame
 from avrpc.wire.packs import encode_pack, parse_pack
 
@@ -142,11 +142,16 @@ def lenient() -> Serve:
         return take
 
     class Core(Connection):
-        def native(self, peer_limits: WireLimits, shapes: Sequence[MessageShape]) -> list[Event]:
+        def native(
+            self,
+            peer_limits: WireLimits,
+            shapes: Sequence[MessageShape],
+            codec: Codec | None = None,
+        ) -> list[Event]:
             receivers = self._incoming._RECEIVERS
             self._incoming._RECEIVERS = [*map(taking_what_is_legal, receivers)]  # type: ignore[misc]
             self._calls.limits = replace(self._calls.limits, max_frame_bytes=2**24)
-            return super().native(peer_limits, shapes)
+            return super().native(peer_limits, shapes, codec)
 
     return ruled_by(Core)
 

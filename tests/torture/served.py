@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from tests.torture.processes import Child
@@ -20,12 +21,12 @@ class Served(Child):
 
     def __init__(
         self,
-        limits: dict[str, float] | None = None,
+        limits: Mapping[str, float] | None = None,
         *,
         tls: bool = False,
         open_files: int | None = None,
     ) -> None:
-        arguments = [json.dumps(limits or {}), *(["tls"] if tls else [])]
+        arguments = [json.dumps(dict(limits or {})), *(["tls"] if tls else [])]
         super().__init__("tests.torture.server", *arguments, open_files=open_files)
 
     @property

@@ -7,6 +7,7 @@ from itertools import chain
 
 from avrpc.wire import (
     AssemblyBudget,
+    Codec,
     Connection,
     Event,
     MessageShape,
@@ -39,6 +40,7 @@ SMALL = WireLimits(
     max_streamed_calls=6,
     max_values_in_pieces=3,
     max_metadata_bytes=512,
+    max_contexts=2,
 )
 LARGEST_SMALL_VALUE = 4096 - 512 - 64
 
@@ -50,11 +52,12 @@ def native(
     peer_limits: WireLimits = SMALL,
     shapes: Sequence[MessageShape] = SHAPES,
     budget: AssemblyBudget | None = None,
+    codec: Codec | None = None,
 ) -> Connection:
     """A core whose handshake is over."""
     connection = Connection(role, limits, budget)
     connection.receive_data(encode_pack(0, b"hello"))
-    assert connection.native(peer_limits, shapes) == []
+    assert connection.native(peer_limits, shapes, codec) == []
     return connection
 
 
@@ -149,6 +152,7 @@ class Pair:
         limits: Of both.
         client_limits: Of the client, where they differ.
         budget: Of the server.
+        codec: What both compress with.
 
     Attributes:
         ends: The two cores.
@@ -161,10 +165,13 @@ class Pair:
         *,
         client_limits: WireLimits | None = None,
         budget: AssemblyBudget | None = None,
+        codec: Codec | None = None,
     ) -> None:
         client_limits = client_limits or limits
-        self.client = native(Role.CLIENT, client_limits, peer_limits=limits)
-        self.server = native(Role.SERVER, limits, peer_limits=client_limits, budget=budget)
+        self.client = native(Role.CLIENT, client_limits, peer_limits=limits, codec=codec)
+        self.server = native(
+            Role.SERVER, limits, peer_limits=client_limits, budget=budget, codec=codec
+        )
         self.ends = {Role.CLIENT: self.client, Role.SERVER: self.server}
         self.events: dict[Role, list[Event]] = {Role.CLIENT: [], Role.SERVER: []}
         self._under_way = {Role.CLIENT: bytearray(), Role.SERVER: bytearray()}

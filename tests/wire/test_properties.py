@@ -23,14 +23,16 @@ from avrpc.wire import (
     PeerViolated,
     Role,
 )
+from avrpc.wire.compression import CODECS, Zstd, open_codec
 from avrpc.wire.connection import MAX_TEXT_PACK_BYTES
-from avrpc.wire.frames import HEADER, MORE, Kind
+from avrpc.wire.frames import COMPRESSED, HEADER, MORE, Kind
 from avrpc.wire.packs import encode_pack
 from avrpc.wire.pieces import MIN_PIECE_BYTES
 from tests.profiles import examples
 from tests.wire.every_frame import (
     FORMS,
     SITUATIONS,
+    Situation,
     cut,
     garbled,
     good,
@@ -66,11 +68,21 @@ def handshake_place(role: Role, state: ConnectionState) -> Place:
     return Place(f"{role.name}-{state.name}", lambda: in_handshake(role, state))
 
 
+def compressing_place(there: Situation, codec: str) -> Place:
+    def make() -> Connection:
+        connection = there.make()
+        connection._compress(open_codec(codec), SMALL.max_contexts)
+        return connection
+
+    return Place(f"{there.name}-{codec}", make)
+
+
 OPEN_PLACES = [
     Place(there.name, there.make)
     for situation in SITUATIONS
     for there in (situation._replace(where=where) for where in WHERES)
 ]
+OPEN_PLACES += [compressing_place(there, codec) for there in SITUATIONS for codec in CODECS]
 PLACES = OPEN_PLACES + [handshake_place(role, state) for role in Role for state in HANDSHAKE_STATES]
 
 # ... and what may come.
@@ -94,11 +106,28 @@ PIECES = [
     for size in (MIN_PIECE_BYTES, 4000)
     for flags in (0, MORE)
 ]
+ZSTD, SNAPPY = map(open_codec, CODECS)
+assert isinstance(ZSTD, Zstd)
+IN_CONTEXT = ZSTD.encoder()(bytes(1500))
+COMPRESSED_FRAMES = [
+    frame(kind, *fields, size, data, flags=flags | COMPRESSED)
+    for kind, fields in (
+        (Kind.CALL, (1, 3)),
+        (Kind.CALL, (1,)),
+        (Kind.ITEMS, (1, count(1))),
+        (Kind.ITEMS, (1,)),
+        (Kind.RESULT, (1,)),
+    )
+    for data in (ZSTD.compress(bytes(1500)), SNAPPY.compress(bytes(1500)), IN_CONTEXT, b"garbage")
+    for size in (1500, 1499, 4096, 4097, 0)
+    for flags in (0, MORE)
+]
 ids = st.sampled_from([1, 2, 3, -1])
 any_frame = st.one_of(
     st.sampled_from(EVERY_FRAME),
     st.sampled_from([good(form).data for form in FORMS]),
     st.sampled_from(PIECES),
+    st.sampled_from(COMPRESSED_FRAMES),
     st.builds(
         frame,
         st.integers(0, 15),
@@ -147,6 +176,7 @@ def holds_little(connection: Connection) -> None:
     held = table.budget.max_bytes - table.budget.available
     assert held == sum(sum(map(len, half._chunks)) for half in halves)
     assert held <= len(halves) * MAX_VALUE_BYTES
+    assert table.contexts is None or max(table.contexts.held) <= SMALL.max_contexts
 
 
 @examples(300)
@@ -185,6 +215,8 @@ def test_garbage_is_told_as_a_violation_and_nothing_else_and_is_the_end(
     assert connection.receive_data(after) == []
     assert connection.held == take(connection) == b""
     assert connection._calls.assembling == 0
+    contexts = connection._calls.contexts
+    assert contexts is None or contexts.held == (0, 0)
     for step in (
         connection.again,
         lambda: connection.native(SMALL, SHAPES),

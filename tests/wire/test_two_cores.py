@@ -21,6 +21,7 @@ from avrpc.wire import (
     AssemblyBudget,
     CallReceived,
     CancelReceived,
+    Codec,
     Connection,
     CreditReceived,
     EndReceived,
@@ -38,6 +39,7 @@ from avrpc.wire import (
     StatusReceived,
     ValueTooLarge,
     WireLimits,
+    open_codec,
 )
 from tests.profiles import examples
 from tests.wire.pair import (
@@ -97,10 +99,15 @@ def chosen(call_ids: list[int], pick: int) -> int:
 
 
 class TwoCores(RuleBasedStateMachine):
-    def __init__(self, limits: WireLimits = SMALL, client_limits: WireLimits = SMALL) -> None:
+    def __init__(
+        self,
+        limits: WireLimits = SMALL,
+        client_limits: WireLimits = SMALL,
+        codec: Codec | None = None,
+    ) -> None:
         super().__init__()
         self.budget = AssemblyBudget(BUDGET_BYTES)
-        self.pair = Pair(limits, client_limits=client_limits, budget=self.budget)
+        self.pair = Pair(limits, client_limits=client_limits, budget=self.budget, codec=codec)
         self.client = Knowledge(self.pair.client)
         self.server = Knowledge(self.pair.server)
         self.ends = {Role.CLIENT: self.client, Role.SERVER: self.server}
@@ -310,6 +317,8 @@ class TwoCores(RuleBasedStateMachine):
                 [call for call in table if SHAPES.index(call.shape) != UNARY]
             )
             assert len(table.late) <= SMALL.max_calls
+            if table.contexts is not None:
+                assert max(table.contexts.held) <= SMALL.max_contexts
             for call in table:
                 for sender, credit in call.credit.items():
                     assert -MAX_VALUE_BYTES < credit.available <= windows[sender]
@@ -327,6 +336,7 @@ class TwoCores(RuleBasedStateMachine):
             assert (end.core.open_calls, table.streamed, table.assembling) == (0, 0, 0)
             assert (outgoing.places, outgoing.leaving) == (SMALL.max_values_in_pieces, False)
             assert end.core.held == outgoing.data == b""
+            assert table.contexts is None or table.contexts.held == (0, 0)
         assert self.client.core._calls.budget.available == AssemblyBudget().max_bytes
         assert self.budget.available == BUDGET_BYTES
         assert self.client.outcomes == Counter(dict.fromkeys(self.client.calls, 1))
@@ -357,24 +367,32 @@ WEIGHTS = {
 }
 
 
-# A server's limits and a client's.
-LIMITS = {
-    "alike": (SMALL, SMALL),
-    "smallest windows": (replace(SMALL, window_bytes=1), replace(SMALL, window_bytes=1)),
-    "unlike": (
-        replace(SMALL, max_frame_bytes=64 * 1024, window_bytes=2**31 - 1, max_metadata_bytes=8192),
-        replace(SMALL, max_frame_bytes=SMALL.max_metadata_bytes + 1088, window_bytes=100),
+# A server's limits and a client's, and what they compress with.
+UNLIKE = (
+    replace(SMALL, max_frame_bytes=64 * 1024, window_bytes=2**31 - 1, max_metadata_bytes=8192),
+    replace(SMALL, max_frame_bytes=SMALL.max_metadata_bytes + 1200, window_bytes=100),
+)
+LIMITS: dict[str, tuple[WireLimits, WireLimits, str | None]] = {
+    "alike": (SMALL, SMALL, None),
+    "smallest windows": (
+        replace(SMALL, window_bytes=1),
+        replace(SMALL, window_bytes=1),
+        None,
     ),
+    "unlike": (*UNLIKE, None),
+    "zstd": (SMALL, SMALL, "zstd"),
+    "unlike, zstd": (*UNLIKE, "zstd"),
+    "snappy": (SMALL, SMALL, "snappy"),
 }
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize(("limits", "client_limits"), LIMITS.values(), ids=LIMITS)
+@pytest.mark.parametrize(("limits", "client_limits", "codec"), LIMITS.values(), ids=LIMITS)
 def test_two_cores_agree_over_a_long_run(
-    limits: WireLimits, client_limits: WireLimits, seed: int
+    limits: WireLimits, client_limits: WireLimits, codec: str | None, seed: int
 ) -> None:
     random = Random(seed)
-    cores = TwoCores(limits, client_limits)
+    cores = TwoCores(limits, client_limits, open_codec(codec) if codec else None)
 
     def some(*choices: Any) -> Any:
         return random.choice(choices)

@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from avrpc.call import ItemReceiver
 from avrpc.conformance.serving import ConformanceServer
-from avrpc.wire import Connection, Event, MessageShape, WireLimits
+from avrpc.wire import Codec, Connection, Event, MessageShape, WireLimits
 from tests.conformance.desk import Serve, fails, mute, names, ruled_by, table
 
 
@@ -22,8 +22,13 @@ def with_window(size: int) -> Serve:
     """Takes the client's window for one of that size."""
 
     class Core(Connection):
-        def native(self, peer_limits: WireLimits, shapes: Sequence[MessageShape]) -> list[Event]:
-            return super().native(replace(peer_limits, window_bytes=size), shapes)
+        def native(
+            self,
+            peer_limits: WireLimits,
+            shapes: Sequence[MessageShape],
+            codec: Codec | None = None,
+        ) -> list[Event]:
+            return super().native(replace(peer_limits, window_bytes=size), shapes, codec)
 
     return ruled_by(Core)
 

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 import avrpc
 from avrpc.conformance.serving import ConformanceServer
 from avrpc.conformance.trace import Frame
-from avrpc.wire import Connection, Event, MessageShape, StatusCode, WireLimits, encode_long
+from avrpc.wire import Codec, Connection, Event, MessageShape, StatusCode, WireLimits, encode_long
 from avrpc.wire.calls import Call
 from avrpc.wire.frames import MORE, Kind
 from avrpc.wire.incoming import Incoming
@@ -35,8 +35,13 @@ def with_limits(**limits: int) -> Serve:
     """Takes the client to have announced these."""
 
     class Core(Connection):
-        def native(self, peer_limits: WireLimits, shapes: Sequence[MessageShape]) -> list[Event]:
-            return super().native(replace(peer_limits, **limits), shapes)
+        def native(
+            self,
+            peer_limits: WireLimits,
+            shapes: Sequence[MessageShape],
+            codec: Codec | None = None,
+        ) -> list[Event]:
+            return super().native(replace(peer_limits, **limits), shapes, codec)
 
     return ruled_by(Core)
 
@@ -57,18 +62,28 @@ def limits_below_what_is_said() -> Serve:
     """Announces one limit of values, and goes by a lower one."""
 
     class Core(Connection):
-        def native(self, peer_limits: WireLimits, shapes: Sequence[MessageShape]) -> list[Event]:
+        def native(
+            self,
+            peer_limits: WireLimits,
+            shapes: Sequence[MessageShape],
+            codec: Codec | None = None,
+        ) -> list[Event]:
             lower = [replace(shape, max_value_bytes=4_000_000) for shape in shapes]
-            return super().native(peer_limits, lower)
+            return super().native(peer_limits, lower, codec)
 
     return ruled_by(Core)
 
 
 def limits_that_nobody_looks_at() -> Serve:
     class Core(Connection):
-        def native(self, peer_limits: WireLimits, shapes: Sequence[MessageShape]) -> list[Event]:
+        def native(
+            self,
+            peer_limits: WireLimits,
+            shapes: Sequence[MessageShape],
+            codec: Codec | None = None,
+        ) -> list[Event]:
             higher = [replace(shape, max_value_bytes=2**30) for shape in shapes]
-            return super().native(peer_limits, higher)
+            return super().native(peer_limits, higher, codec)
 
     return ruled_by(Core)
 

@@ -1,9 +1,9 @@
 """The sans-IO core, in each of its states, against a peer that sends anything.
 
-An input is a role, a state and then steps: frames and bytes that come, decisions on the handshake,
-and what an owner may do. The owner is free to ask for what the rules do not allow, and then gets
-`LocalError`. Nothing else may be raised, every count stays within its limit, and a second core,
-which gets the same bytes in chunks, is told the same.
+An input is a role, limits, a codec or none, a state and then steps: frames and bytes that come,
+decisions on the handshake, and what an owner may do. The owner is free to ask for what the rules do
+not allow, and then gets `LocalError`. Nothing else may be raised, every count stays within its
+limit, and a second core, which gets the same bytes in chunks, is told the same.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from avrpc.wire import (
+    CODECS,
     AssemblyBudget,
+    Codec,
     Connection,
     ConnectionState,
     Event,
@@ -22,9 +24,11 @@ from avrpc.wire import (
     Role,
     StatusCode,
     WireLimits,
+    open_codec,
 )
+from avrpc.wire.compression import Zstd
 from avrpc.wire.connection import MAX_TEXT_PACK_BYTES
-from avrpc.wire.frames import HEADER, Kind
+from avrpc.wire.frames import COMPRESSED, HEADER, Kind
 from avrpc.wire.packs import encode_pack
 from avrpc.wire.primitives import encode_long, encode_metadata
 from tests.torture.targets.script import Script
@@ -34,6 +38,7 @@ BUDGET_BYTES = 2 * MAX_VALUE_BYTES + 5000
 TINY = replace(SMALL, window_bytes=1, max_calls=2, max_streamed_calls=1, max_values_in_pieces=1)
 WIDE = WireLimits(max_metadata_bytes=100, window_bytes=2**31 - 1)
 LIMITS = [(SMALL, SMALL), (TINY, SMALL), (SMALL, TINY), (WIDE, SMALL), (SMALL, WIDE)]
+CODECS_HERE = [None, *map(open_codec, CODECS)]
 HANDSHAKE = {ConnectionState.HELLO, ConnectionState.HELLO_AGAIN}
 DECIDING = {ConnectionState.DECIDING, ConnectionState.DECIDING_AGAIN}
 OPEN = {ConnectionState.NATIVE, ConnectionState.DRAINING}
@@ -47,12 +52,15 @@ class Core:
         largest_item: Of those that the owner sent, in bytes.
     """
 
-    def __init__(self, role: Role, limits: WireLimits, peer_limits: WireLimits) -> None:
+    def __init__(
+        self, role: Role, limits: WireLimits, peer_limits: WireLimits, codec: Codec | None
+    ) -> None:
         self.budget = AssemblyBudget(BUDGET_BYTES)
         self.connection = Connection(role, limits, self.budget)
         self.told: list[Event] = []
         self.largest_item = 1
         self._peer_limits = peer_limits
+        self._codec = codec
 
     def hear(self, events: list[Event]) -> None:
         self.told += events
@@ -77,7 +85,7 @@ class Core:
         if self.connection.state is ConnectionState.DECIDING and again:
             self.hear(self.connection.again())
         elif self.connection.state in DECIDING:
-            self.hear(self.connection.native(self._peer_limits, SHAPES))
+            self.hear(self.connection.native(self._peer_limits, SHAPES, self._codec))
 
     def leave(self, size: int) -> None:
         """Bytes leave."""
@@ -97,6 +105,8 @@ class Core:
         assert 0 <= table.streamed <= len(table)
         assert 0 <= outgoing.places <= connection.peer_limits.max_values_in_pieces
         assert len(table.late) <= limits.max_calls
+        if table.contexts is not None:
+            assert max(table.contexts.held) <= limits.max_contexts
         if connection.role is Role.SERVER:
             assert len(table) <= limits.max_calls
             assert table.streamed <= limits.max_streamed_calls
@@ -110,6 +120,7 @@ class Core:
         if connection.state is ConnectionState.CLOSED:
             assert (table.assembling, self.budget.available) == (0, BUDGET_BYTES)
             assert connection.held == b""
+            assert table.contexts is None or table.contexts.held == (0, 0)
 
 
 # What an owner may ask for, by its number in an input ...
@@ -193,9 +204,10 @@ def run(data: bytes) -> None:
     role = Role.SERVER if first & 1 else Role.CLIENT
     chunk = (0, 1, 3, 70)[first >> 1 & 3]
     limits, peer_limits = LIMITS[(first >> 3) % len(LIMITS)]
-    cores = [Core(role, limits, peer_limits)]
+    codec = CODECS_HERE[(first >> 3) // len(LIMITS) % len(CODECS_HERE)]
+    cores = [Core(role, limits, peer_limits, codec)]
     if chunk:
-        cores.append(Core(role, limits, peer_limits))
+        cores.append(Core(role, limits, peer_limits, codec))
     start = script.randrange(4)
     if start:
         _come(cores, encode_pack(0, b"hello"), chunk)
@@ -277,6 +289,28 @@ def _outcomes(told: list[Event]) -> list[object]:
     return [event.code if isinstance(event, PeerViolated) else event for event in told]
 
 
+def _compressed_seeds() -> list[bytes]:
+    """Each kind of frame that may be compressed, by each codec, alone and in a context."""
+    made = []
+    for index, codec in enumerate(CODECS_HERE):
+        if codec is None:
+            continue
+        value = codec.compress(bytes(20))
+        items = codec.encoder()(bytes(20)) if isinstance(codec, Zstd) else value
+        size = encode_long(20)
+        for first in (0, 1, 2, 3):
+            for kind, fields, data in (
+                (Kind.CALL, encode_long(2) + encode_long(BOTH), value),
+                (Kind.ITEMS, encode_long(1) + count(1), items),
+                (Kind.RESULT, encode_long(1), value),
+                (Kind.ERROR, encode_long(1), value),
+            ):
+                body = fields + size + data
+                start = bytes([first | (index * len(LIMITS)) << 3, 2])
+                made.append(start + bytes([len(body), kind | COMPRESSED]) + body)
+    return made
+
+
 def seeds() -> list[bytes]:
     """Each kind of frame, at both ends, whole and in pieces; each thing that an owner does."""
     pieces = bytes([32])  # 1,024 bytes
@@ -301,6 +335,7 @@ def seeds() -> list[bytes]:
         made += [bytes([first, 2]) + long + step for first in (0, 1, 4, 5)]
     metadata = encode_metadata({"k": b"v"})
     made.append(bytes([1, 1, 4 + len(metadata), Kind.CALL | 0x60, 2, 0, 20]) + metadata + b"p")
+    made += _compressed_seeds()
     for at in range(0xC0, 0xC0 + len(OWNER)):
         asked = bytes([at, 1, 40, 1, 0xBF])
         made += [bytes([first, 2]) + asked * 2 for first in (0, 1, 16, 17)]
