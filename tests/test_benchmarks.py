@@ -11,12 +11,13 @@ import subprocess
 import sys
 import threading
 import zipfile
+import zlib
 from typing import cast
 
 import pytest
 
 from avrpc.schema.negotiation import Negotiation
-from benchmarks import environments, flight_rows, protocols, report
+from benchmarks import environments, flight_rows, protocols, report, texts
 from benchmarks.__main__ import matches, parse
 from benchmarks.client_main import supports
 from benchmarks.figures import (
@@ -347,6 +348,12 @@ def test_document_has_every_raw_round_and_names_no_host_or_path() -> None:
     assert len(json.loads(text)["rounds"]) == len(ROUNDS)
     assert str(ROOT) not in text
     assert socket.gethostname() not in json.dumps(document["machine"])
+
+
+def test_texts_are_the_same_each_time_and_as_long_as_wanted() -> None:
+    assert len(texts.of(1_000)) == 1_000
+    assert texts.of(5_000) == texts.of(5_000)
+    assert len(zlib.compress(texts.of(5_000))) < 2_500
 
 
 def test_flights_are_rows_with_nulls_in_an_order_that_stays(tmp_path: pathlib.Path) -> None:

@@ -35,8 +35,14 @@ class PeerClient(Protocol):
     async def last(self, count: int, in_flight: int = 1) -> None:
         """Call `last("FX", i & 63)` `count` times, `in_flight` at once."""
 
-    async def blob(self, count: int, size: int) -> list[float]:
-        """Send `size` bytes and get them back, one call at a time; return each call's seconds."""
+    async def echo_later(self, count: int, in_flight: int = 1) -> list[float]:
+        """The same, of handlers that let their event loop turn once."""
+
+    async def blob(self, count: int, size: int, text: bool = False) -> list[float]:
+        """Send `size` bytes and get them back, one call at a time; return each call's seconds.
+
+        They are random, which nothing compresses; or text, of which the same is true for all.
+        """
 
     async def watch(self, count: int, streams: int = 1) -> None:
         """Receive `count` ticks, in as many streamed responses at once."""
@@ -101,6 +107,7 @@ class Peer(Protocol):
 
         - `tls`: encrypted, with what `certificates.folder` has; the address begins as it does
           without.
+        - `compression`: asked for by both ends, with this codec.
         - `pieces`: False sends large values uncut.
         - `flights`: serve the flights too.
         - `messages`: so many messages in the protocol.

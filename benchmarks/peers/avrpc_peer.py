@@ -14,7 +14,7 @@ import trio
 import trio.testing
 
 import avrpc
-from benchmarks import certificates, flight_rows
+from benchmarks import certificates, flight_rows, texts
 from benchmarks.protocols import Bench, Flights, Newer, Older, of_messages
 
 T = TypeVar("T")
@@ -62,6 +62,10 @@ class Handlers:
     async def blob(self, data: bytes) -> bytes:
         return data
 
+    async def echo_later(self, tick: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        return await self.echo(tick)
+
     async def last(self, symbol: str, count: int) -> Any:
         assert symbol == "FX"
         return {"symbol": "EURUSD", "price": 1.0825, "size": count, "at": 1_763_700_000_000_000_000}
@@ -106,7 +110,12 @@ class FlightHandlers:
 
 
 def serve(
-    *, tls: bool = False, pieces: bool = True, flights: bool = False, messages: int = 0
+    *,
+    tls: bool = False,
+    compression: str | None = None,
+    pieces: bool = True,
+    flights: bool = False,
+    messages: int = 0,
 ) -> None:
     """See `benchmarks.peers.Peer`."""
     services: dict[avrpc.Protocol, object]
@@ -120,7 +129,7 @@ def serve(
         services = {protocol: handlers}
     else:
         services = {Bench: Handlers()}
-    server = avrpc.Server(services, limits=limits(pieces))
+    server = avrpc.Server(services, limits=limits(pieces), compression=compression)
     context = avrpc.server_tls(certificates.folder() / "server.pem") if tls else None
     scheme = "tls" if tls else "tcp"
 
@@ -144,6 +153,7 @@ def run(
     work: Callable[["Client"], Awaitable[T]],
     *,
     tls: bool = False,
+    compression: str | None = None,
     pieces: bool = True,
     flights: bool = False,
     messages: int = 0,
@@ -156,10 +166,13 @@ def run(
     allowed = limits(pieces)
 
     def connect(protocol: avrpc.Protocol = protocol) -> AbstractAsyncContextManager[Any]:
-        return avrpc.connect(address, protocol, tls=context, limits=allowed)
+        return avrpc.connect(
+            address, protocol, tls=context, compression=compression, limits=allowed
+        )
 
     async def main() -> T:
         async with connect() as client:
+            assert client.compression == compression
             return await work(Client(client, connect))
 
     return trio.run(main)
@@ -177,16 +190,19 @@ class Client:
     async def echo(self, count: int, in_flight: int = 1) -> list[float]:
         return await self._echo([self._client] * in_flight, count)
 
+    async def echo_later(self, count: int, in_flight: int = 1) -> list[float]:
+        return await self._echo([self._client] * in_flight, count, "echo_later")
+
     async def spread(self, count: int) -> list[float]:
         return await self._echo(self._clients, count)
 
-    async def _echo(self, clients: list[Any], count: int) -> list[float]:
+    async def _echo(self, clients: list[Any], count: int, name: str = "echo") -> list[float]:
         """Call one at a time for each of the clients, of which one may be there several times."""
         took: list[float] = []
         at = time.time_ns()
 
         async def one_at_a_time(client: Any, calls: int) -> None:
-            echo = client.echo
+            echo = client[name]
             for i in range(calls):
                 start = time.perf_counter()
                 tick = await echo({"symbol": "EURUSD", "price": 1.0825, "size": i & 63, "at": at})
@@ -218,9 +234,9 @@ class Client:
             for _ in range(in_flight):
                 nursery.start_soon(one_at_a_time)
 
-    async def blob(self, count: int, size: int) -> list[float]:
+    async def blob(self, count: int, size: int, text: bool = False) -> list[float]:
         took: list[float] = []
-        data = os.urandom(size)
+        data = texts.of(size) if text else os.urandom(size)
         for _ in range(count):
             start = time.perf_counter()
             back = await self._client.blob(data)

@@ -75,6 +75,7 @@ Flight = CLASSES["Flight"]
 
 METHODS: dict[str, tuple[Any, Any, bool, bool]] = {
     "echo": (Tick, Tick, False, False),
+    "echo_later": (Tick, Tick, False, False),
     "last": (Wanted, Tick, False, False),
     "blob": (Blob, Blob, False, False),
     "hold": (Count, Count, False, False),
@@ -98,6 +99,10 @@ class Handlers:
 
     async def echo(self, tick: Any, _context: Any = None) -> Any:
         return Tick(symbol=tick.symbol, price=tick.price, size=tick.size, at=tick.at)
+
+    async def echo_later(self, tick: Any, _context: Any = None) -> Any:
+        await asyncio.sleep(0)
+        return await self.echo(tick)
 
     async def last(self, wanted: Any, _context: Any = None) -> Any:
         assert wanted.symbol == "FX"
@@ -159,6 +164,9 @@ class Loops:
 
     async def echo(self, count: int, in_flight: int = 1) -> list[float]:
         return await self.echo_by([self.call["echo"]] * in_flight, count)
+
+    async def echo_later(self, count: int, in_flight: int = 1) -> list[float]:
+        return await self.echo_by([self.call["echo_later"]] * in_flight, count)
 
     async def echo_by(self, calls: Sequence[Any], count: int) -> list[float]:
         """Call one at a time by each, so many times over all."""
