@@ -43,7 +43,6 @@ class _BoundMessage:
         self._message = message
         self._timeout = timeout
         self._metadata = _encoded_metadata(session, metadata)
-        self._most = session.connection.peer_limits.max_message_bytes
         self._names = [parameter.name for parameter in message.parameters]
         self._keywords = {f"{name}_": name for name in self._names if iskeyword(name)}
         self.__name__ = self.__qualname__ = message.name
@@ -63,14 +62,15 @@ class _BoundMessage:
                     f" {len(args)} were given"
                 )
             positional = dict(zip(self._names, args, strict=False))
-            for twice in positional.keys() & parameters.keys() if parameters else ():
+            for twice in positional.keys() & parameters.keys():
                 raise TypeError(f"{name}() got parameter {twice!r} twice")
             parameters |= positional
         encoded = self._message.request.encode(parameters)
-        if len(encoded) > self._most:
+        limit = self._session.connection.peer_limits.max_message_bytes
+        if len(encoded) > limit:
             raise LimitExceeded(
                 f"{self._message.name}: parameters of {len(encoded)} bytes;"
-                f" the server takes {self._most} (its Limits.max_message_bytes)"
+                f" the server takes {limit} (its Limits.max_message_bytes)"
             )
         return encoded
 
@@ -115,10 +115,9 @@ class UnaryMessage(_BoundMessage):
     async def _call(self, parameters: bytes | bytearray, late: DeadlineExceeded | None) -> Any:
         session, message = self._session, self._message
         while True:
-            if not session.has_slot(len(parameters)):
-                await session.wait_slot(streamed=False, size=len(parameters))
+            await session.wait_slot(streamed=False, size=len(parameters))
             deadline = trio.current_effective_deadline()
-            left = None if deadline == inf else time_left(deadline)
+            left = time_left(deadline)
             if left != 0:
                 break
             session.slot_freed()
@@ -133,7 +132,8 @@ class UnaryMessage(_BoundMessage):
             session.kick()
             await trio.lowlevel.checkpoint()
             return None
-        session.calls[call_id] = waiting = UnaryWait(session, call_id)
+        waiting = UnaryWait(session, call_id)
+        session.add(call_id, waiting)
         session.kick()
         outcome = await waiting.wait()
         if isinstance(outcome, ResultReceived):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any
+from weakref import ref
 
 import pytest
 import trio
@@ -130,6 +133,31 @@ async def test_cancelled_handlers_keep_their_slots_until_they_have_ended(
         await server._wait_gone()
     assert server.running == 0
     assert trio.current_time() == 10
+
+
+async def test_connection_that_has_ended_is_no_garbage_that_has_to_be_found(
+    autojump_clock: MockClock,
+) -> None:
+    """A flood of connections would have the collector stop the loop for a while."""
+
+    async def last(symbol: str, depth: int) -> Any:
+        await trio.sleep_forever()
+
+    server = desk_server(last=last)
+    gc.disable()
+    try:
+        async with open_raw_client(server) as client:
+            await client.send(frame(Kind.CALL, 1, NUMBERS["last"], "EURUSD", 1))
+            await wait_all_tasks_blocked()
+            (one,) = server._connections
+            assert one._session is not None
+            seen: list[Callable[[], object]] = [ref(one), ref(one._session)]
+            del one
+        await server._wait_gone()
+        await wait_all_tasks_blocked()
+        assert [each() for each in seen] == [None, None]
+    finally:
+        gc.enable()
 
 
 async def test_handlers_beyond_the_limit_are_refused_and_have_not_run(

@@ -49,6 +49,25 @@ class Parameter:
         return f"<parameter {self.type} {self.name}>"
 
 
+class _ErrorClasses:
+    """The classes of a protocol's errors.
+
+    Not a method of the protocol, whose messages it knows: so that a stranger's text is gone when
+    nobody has it, with no cycle that the garbage collector has to find.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[Record, type[DeclaredError]] = {}
+
+    def __call__(self, record: Record) -> type[DeclaredError]:
+        """Give the class of an error. A class takes 12 us, which few texts of strangers are worth.
+
+        Two threads may make it at once; both get the same.
+        """
+        made = self._made.get(record)
+        return made or self._made.setdefault(record, error_class(record))
+
+
 class Message:
     """A message of a protocol, with a codec for each thing that travels.
 
@@ -175,7 +194,7 @@ class Protocol:
         self.md5 = hashlib.md5(encoded, usedforsecurity=False).digest()
         self.sha256 = hashlib.sha256(encoded).digest()
         self.types = MappingProxyType(dict(types))
-        self._error_classes: dict[Record, type[DeclaredError]] = {}
+        self._class_of = _ErrorClasses()
         numbers = {key: number for number, key in enumerate(sorted(signatures.messages))}
         own = OwnTypes()
         messages = {
@@ -213,14 +232,6 @@ class Protocol:
         """The classes of its errors."""
         records = (one for one in self.types.values() if isinstance(one, Record))
         return Errors(self._class_of(one) for one in records if one.kind == "error")
-
-    def _class_of(self, record: Record) -> type[DeclaredError]:
-        """Give the class of an error. A class takes 12 us, which few texts of strangers are worth.
-
-        Two threads may make it at once; both get the same.
-        """
-        made = self._error_classes.get(record)
-        return made or self._error_classes.setdefault(record, error_class(record))
 
     def message_by_number(self, number: int) -> Message:
         """Give the message of a number; KeyError if there is none."""

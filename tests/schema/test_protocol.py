@@ -1,8 +1,10 @@
 """Protocols and messages as the rest of avrpc sees them."""
 
+import gc
 import hashlib
 import json
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -256,3 +258,15 @@ def test_a_message_may_stream_a_union_of_records() -> None:
     assert items is not None
     ticks = [Branch("demo.Other", A_TICK), Branch("demo.One", A_TICK)]
     assert items.decode(b"".join(map(items.encode, ticks)), 2) == ticks
+
+
+def test_a_protocol_that_nobody_has_is_gone_without_the_garbage_collector() -> None:
+    made = Protocol.parse(QUOTES.text)
+    made.messages["last"].request.encode({"symbol": "EURUSD"})
+    seen = ref(made), ref(made.messages["last"])
+    gc.disable()
+    try:
+        del made
+        assert [each() for each in seen] == [None, None]
+    finally:
+        gc.enable()
