@@ -43,6 +43,7 @@ class _BoundMessage:
         self._message = message
         self._timeout = timeout
         self._metadata = _encoded_metadata(session, metadata)
+        self._most = session.connection.peer_limits.max_message_bytes
         self._names = [parameter.name for parameter in message.parameters]
         self._keywords = {f"{name}_": name for name in self._names if iskeyword(name)}
         self.__name__ = self.__qualname__ = message.name
@@ -62,15 +63,14 @@ class _BoundMessage:
                     f" {len(args)} were given"
                 )
             positional = dict(zip(self._names, args, strict=False))
-            for twice in positional.keys() & parameters.keys():
+            for twice in positional.keys() & parameters.keys() if parameters else ():
                 raise TypeError(f"{name}() got parameter {twice!r} twice")
             parameters |= positional
         encoded = self._message.request.encode(parameters)
-        limit = self._session.connection.peer_limits.max_message_bytes
-        if len(encoded) > limit:
+        if len(encoded) > self._most:
             raise LimitExceeded(
                 f"{self._message.name}: parameters of {len(encoded)} bytes;"
-                f" the server takes {limit} (its Limits.max_message_bytes)"
+                f" the server takes {self._most} (its Limits.max_message_bytes)"
             )
         return encoded
 
@@ -115,9 +115,10 @@ class UnaryMessage(_BoundMessage):
     async def _call(self, parameters: bytes | bytearray, late: DeadlineExceeded | None) -> Any:
         session, message = self._session, self._message
         while True:
-            await session.wait_slot(streamed=False, size=len(parameters))
+            if not session.has_slot(len(parameters)):
+                await session.wait_slot(streamed=False, size=len(parameters))
             deadline = trio.current_effective_deadline()
-            left = time_left(deadline)
+            left = None if deadline == inf else time_left(deadline)
             if left != 0:
                 break
             session.slot_freed()
@@ -132,8 +133,7 @@ class UnaryMessage(_BoundMessage):
             session.kick()
             await trio.lowlevel.checkpoint()
             return None
-        waiting = UnaryWait(session, call_id)
-        session.add(call_id, waiting)
+        session.calls[call_id] = waiting = UnaryWait(session, call_id)
         session.kick()
         outcome = await waiting.wait()
         if isinstance(outcome, ResultReceived):

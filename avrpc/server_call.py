@@ -192,7 +192,7 @@ class ServerCall(CallInfo):
     async def _handle(self) -> None:
         if self._cancelled:
             return
-        if self.deadline <= trio.current_time():
+        if self.deadline != inf and self.deadline <= trio.current_time():
             self._status(StatusCode.DEADLINE_EXCEEDED, "the deadline had passed on arrival")
             return
         if self._host.authorize is not None and not await self._authorized(self._host.authorize):
@@ -214,7 +214,12 @@ class ServerCall(CallInfo):
         self._started = True
         style, function = self._method.style, self._method.function
         if style is Style.COROUTINE:
-            await self._answer(await function(**arguments))
+            value = await function(**arguments)
+            response = self.message.response
+            assert response is not None
+            encoded = response.encode(value)
+            if not self._answered_at_once(encoded):
+                await self._value(self._session.outgoing.result, encoded)
         elif style is Style.GENERATOR:
             await self._generate(function(**arguments))
         else:
@@ -289,6 +294,19 @@ class ServerCall(CallInfo):
             self._answer_failure(invalid)
             return
         await self._value(self._session.outgoing.error, encoded)
+
+    def _answered_at_once(self, encoded: bytes | bytearray) -> bool:
+        """Answer with a value, if that needs no waiting: what `_value` does for most calls."""
+        outgoing = self._session.outgoing
+        if (
+            self._answered
+            or self._sender is not None
+            or len(outgoing.data) > HIGH_WATER
+            or not outgoing.whole_result(self._id, encoded)
+        ):
+            return False
+        self._done()
+        return True
 
     async def _value(self, send: Any, encoded: bytes | bytearray) -> None:
         session, outgoing = self._session, self._session.outgoing

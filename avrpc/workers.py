@@ -193,7 +193,7 @@ class _Worker:
         self._workers = workers
         self._job: Job | None = job  # None while it waits for one
         self._task: Task | None = None
-        self._status: object = None  # trio's, while no scope is open but ours
+        self._status: Any = None  # trio's, while no scope is open but ours
 
     def wake(self, job: Job, context: Context) -> None:
         """Give it its next job."""
@@ -254,9 +254,12 @@ class _Worker:
         scope, status = self.scope, self._status
         if scope.deadline != inf:
             scope.deadline = inf
-        if scope.cancel_called or status is None:
-            return False
-        return getattr(self._task, "_cancel_status", None) is status
+        # The last is `scope.cancel_called`, and of those around it, without a look at the clock.
+        return (
+            status is not None
+            and self._task._cancel_status is status  # type: ignore[union-attr]  # noqa: SLF001
+            and not status.effectively_cancelled
+        )
 
     def _finish(self) -> None:
         if self._job is not None:

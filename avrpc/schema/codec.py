@@ -211,8 +211,11 @@ def _decoder(what: _Read) -> Callable[[Data], Any]:
     read, new = _read, BytesIO
     scan = _scanner(what)
     explain = _explainer(what, scan)
+    safe_bytes = what.safe_bytes()
 
     def decode_as_it_is(data: Data) -> Any:
+        if len(data) > safe_bytes:
+            scan(bytes(data), 1)
         source = new(data)
         try:
             value = read(source, schema, None)
@@ -223,6 +226,8 @@ def _decoder(what: _Read) -> Callable[[Data], Any]:
         raise explain(data, 1, None)
 
     def decode_wrapped(data: Data) -> Any:
+        if len(data) > safe_bytes:
+            scan(bytes(data), 1)
         source = new(data)
         try:
             value = read(source, schema, None)
@@ -233,6 +238,8 @@ def _decoder(what: _Read) -> Callable[[Data], Any]:
         raise explain(data, 1, None)
 
     def decode_changed(data: Data) -> Any:
+        if len(data) > safe_bytes:
+            scan(bytes(data), 1)
         source = new(data)
         try:
             # The two Trues: the branch of a union of several named types comes with its name.
@@ -245,17 +252,8 @@ def _decoder(what: _Read) -> Callable[[Data], Any]:
         raise explain(data, 1, None)
 
     if arriving is not None:
-        decode = decode_changed
-    else:
-        decode = decode_wrapped if wrapped else decode_as_it_is
-    safe_bytes = what.safe_bytes()
-
-    def decode_safely(data: Data) -> Any:
-        if len(data) > safe_bytes:
-            scan(bytes(data), 1)
-        return decode(data)
-
-    return decode_safely
+        return decode_changed
+    return decode_wrapped if wrapped else decode_as_it_is
 
 
 def _items_decoder(what: _Read) -> Callable[[Data, int], list[Any]]:

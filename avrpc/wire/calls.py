@@ -140,6 +140,7 @@ class CallTable:
         peer_limits: What the peer accepts.
         max_whole_bytes: The largest value that goes to the peer in one frame whatever else does:
             every header field, and as much metadata as is legal.
+        max_plain_bytes: The same, of what the peer takes at all.
         late: Calls that have ended here and may not have at the client; at a server alone.
         contexts: Of the calls' items, where they are compressed in such.
     """
@@ -163,6 +164,7 @@ class CallTable:
         self.peer_limits = limits
         whole = limits.max_frame_bytes - limits.max_metadata_bytes - ROOM_FOR_FIELDS
         self.max_whole_bytes = whole
+        self.max_plain_bytes = min(whole, limits.max_message_bytes)
 
     def __len__(self) -> int:
         return len(self._calls)

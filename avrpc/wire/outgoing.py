@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from avrpc.wire.calls import Call, CallTable, MessageShape
+from avrpc.wire.calls import Call, CallTable
 from avrpc.wire.codes import GoawayCode, LocalError, ProtocolError, StatusCode
 from avrpc.wire.compression import Buffer
 from avrpc.wire.credit import Credit
@@ -129,11 +129,12 @@ class Outgoing:
         """
         if self._me is not Role.CLIENT:
             raise LocalError("only clients open calls")
-        shapes = self._calls.shapes
-        if not 0 <= number < len(shapes):
-            raise LocalError(f"expected a message below {len(shapes)}, got {number}")
-        shape = shapes[number]
-        self._require_slot(shape)
+        calls = self._calls
+        if not 0 <= number < len(calls.shapes):
+            raise LocalError(f"expected a message below {len(calls.shapes)}, got {number}")
+        shape = calls.shapes[number]
+        if calls.draining or not calls.has_slot(calls.peer_limits, streamed=shape.streams):
+            raise self._no_slot()
         fields = encode_long(number)
         flags = 0
         if time_left is not None:
@@ -142,21 +143,23 @@ class Outgoing:
         if metadata:
             flags |= METADATA
             fields += self._metadata(metadata)
-        if len(parameters) > self._calls.max_whole_bytes:
+        if len(parameters) > calls.max_whole_bytes:
             self._require_place()
-        call = self._calls.open(shape)
-        self._value(Kind.CALL, flags, call, fields, parameters)
+            call = calls.open(shape)
+            self._value(Kind.CALL, flags, call, fields, parameters)
+        else:
+            call = calls.open(shape)
+            self._whole(flags | Kind.CALL, call.encoded_id + fields, parameters)
         return call.id
 
-    def _require_slot(self, shape: MessageShape) -> None:
+    def _no_slot(self) -> LocalError:
         if self._calls.draining:
-            raise LocalError("no calls are opened after a GOAWAY")
+            return LocalError("no calls are opened after a GOAWAY")
         limits = self._calls.peer_limits
-        if not self._calls.has_slot(limits, streamed=shape.streams):
-            raise LocalError(
-                f"the peer takes no more than {limits.max_calls} calls at once,"
-                f" of which {limits.max_streamed_calls} may stream"
-            )
+        return LocalError(
+            f"the peer takes no more than {limits.max_calls} calls at once,"
+            f" of which {limits.max_streamed_calls} may stream"
+        )
 
     def item(self, call_id: int, item: bytes | bytearray) -> None:
         """Send one item of a streamed array; needs credit, and takes it."""
@@ -229,13 +232,22 @@ class Outgoing:
         metadata: Mapping[str, bytes] | None = None,
     ) -> None:
         """End a call well."""
+        if metadata is not None or not self.whole_result(call_id, value):
+            self._outcome(Kind.RESULT, call_id, value, metadata)
+
+    def whole_result(self, call_id: int, value: bytes | bytearray) -> bool:
+        """End a unary call well, if the peer takes its result, in one frame, and no more is to do.
+
+        False, and nothing sent, if not.
+        """
         calls = self._calls
-        if metadata is None and calls.role is Role.SERVER and len(value) <= calls.max_whole_bytes:
-            call = calls.answered_plainly(call_id)
-            if call is not None:
-                self._whole(Kind.RESULT, call.encoded_id, value)
-                return
-        self._outcome(Kind.RESULT, call_id, value, metadata)
+        if len(value) > calls.max_plain_bytes or self._me is not Role.SERVER:
+            return False
+        call = calls.answered_plainly(call_id)
+        if call is None:
+            return False
+        self._whole(Kind.RESULT, call.encoded_id, value)
+        return True
 
     def error(
         self,
