@@ -31,6 +31,7 @@ class Connecting:
         tls_name: Whom the server's certificate has to be for.
         token_file: File of the token to show; None for that of the environment, if it has one.
         plaintext_token: Show it also where others may read it on its way.
+        compression: What to compress with, if the server offers it.
     """
 
     connect_timeout: float = 10.0
@@ -40,6 +41,7 @@ class Connecting:
     tls_name: str | None = None
     token_file: str | None = None
     plaintext_token: bool = False
+    compression: str | None = None
 
     def to(
         self, address: str, protocol: Protocol | str | None = None
@@ -47,7 +49,8 @@ class Connecting:
         """Connect, for the length of an ``async with``.
 
         Raises:
-            Usage: The options do not go with the address, or a file is not what it should be.
+            Usage: The options do not go with the address, or a file is not what it should be, or a
+                codec is not installed.
             ConnectFailed: No connection came about.
         """
         try:
@@ -60,8 +63,9 @@ class Connecting:
                 server_hostname=self.tls_name,
                 credentials=token,
                 allow_plaintext_credentials=self.plaintext_token,
+                compression=self.compression,
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ImportError) as error:
             raise Usage(options.told(error)) from None
 
     def _token(self, address: str) -> bytes | None:
@@ -111,6 +115,7 @@ _OPTIONS = (
         is_flag=True,
         help="Show the token also over tcp:// to another machine, where others may read it.",
     ),
+    options.compression("Compress what is sent, if the server offers it."),
     options.token_file("Show the server the token in FILE."),
     options.connect_timeout,
 )

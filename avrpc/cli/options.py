@@ -11,6 +11,8 @@ import click
 
 from avrpc.address import parse_address
 from avrpc.cli.failures import Usage
+from avrpc.compression import AUTO
+from avrpc.wire import CODECS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -31,7 +33,7 @@ def check_address(text: str) -> str:
     return text
 
 
-def told(error: OSError | ValueError) -> str:
+def told(error: OSError | ValueError | ImportError) -> str:
     """Say what is wrong, with the file first where it is one."""
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
@@ -89,6 +91,15 @@ def token_file(what: str) -> Callable[[_Command], _Command]:
     """The option for a token; ``what`` begins its help."""
     return click.option(
         "--token-file", metavar="FILE", help=f"{what}  [default: that in AVRPC_TOKEN, if set]"
+    )
+
+
+def compression(what: str) -> Callable[[_Command], _Command]:
+    """The option for a codec; ``what`` begins its help."""
+    return click.option(
+        "--compression",
+        type=click.Choice([AUTO, *CODECS]),
+        help=f"{what} auto: any that is installed (avrpc[compression]).  [default: none]",
     )
 
 

@@ -24,6 +24,7 @@ from avrpc.cli import options
 from avrpc.cli.failures import NoConnection, Usage
 from avrpc.cli.output import give_up_stdout
 from avrpc.cli.tokens import VARIABLE, read_token
+from avrpc.compression import features
 from avrpc.schema.names import suggest
 
 # Where the frames of a trace-back stand that are not of the user's own code.
@@ -66,6 +67,7 @@ def _addresses(
     help="For tls://: take only clients with a certificate by one of these CAs, in PEM.",
 )
 @options.token_file("Let in only clients that show the token in FILE.")
+@options.compression("Compress for clients that ask for it.")
 @click.option("-v", "--verbose", is_flag=True, help="Log more; show trace-backs of MODULE.")
 def serve(
     server: str,
@@ -74,6 +76,7 @@ def serve(
     tls_key: str | None,
     tls_client_ca: str | None,
     token_file: str | None,
+    compression: str | None,
     verbose: bool,
 ) -> None:
     """Serve SERVER of MODULE until SIGTERM or Ctrl-C.
@@ -91,6 +94,7 @@ def serve(
     tls = _tls(bind, tls_cert, tls_key, tls_client_ca)
     found = _load(server, verbose=verbose)
     _ask_for_token(found, token_file)
+    _compress(found, compression)
     _log(verbose=verbose)
     names = ", ".join(protocol.name for protocol in found.protocols)
 
@@ -145,6 +149,19 @@ def _ask_for_token(server: Server, file: str | None) -> None:
             click.echo(f"avrpc: clients have to show the token in {VARIABLE}", err=True)
     elif file is not None:
         raise Usage("--token-file: the server has an authenticate hook of its own")
+
+
+def _compress(server: Server, compression: str | None) -> None:
+    """Have a server offer what the option says, if it is given, and not what it is made with.
+
+    Raises:
+        Usage: The codec is not installed.
+    """
+    if compression is not None:
+        try:
+            server.features = features(compression)
+        except ImportError as error:
+            raise Usage(options.told(error)) from None
 
 
 def _log(*, verbose: bool) -> None:

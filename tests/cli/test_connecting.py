@@ -22,12 +22,14 @@ def command(**values: object) -> None:
 def test_options_become_one_parameter() -> None:
     words = ["--connect-timeout", "3", "--tls-ca", "a", "--tls-cert", "b", "--tls-key", "c"]
     words += ["--tls-name", "d", "--token-file", "e", "--plaintext-token"]
+    words += ["--compression", "zstd"]
     result = CliRunner().invoke(command, words)
-    expected = {"connecting": Connecting(3.0, "a", "b", "c", "d", "e", True), "other": None}
+    expected = {"connecting": Connecting(3.0, "a", "b", "c", "d", "e", True, "zstd"), "other": None}
     assert result.output.strip() == repr(expected)
     result = CliRunner().invoke(command, ["--other", "x"])
     assert result.output.strip() == repr({"connecting": Connecting(), "other": "x"})
     assert CliRunner().invoke(command, ["--connect-timeout", "0"]).exit_code == 2
+    assert CliRunner().invoke(command, ["--compression", "gzip"]).exit_code == 2
 
 
 async def test_options_of_tls_are_those_of_the_connection(tmp_path: Path) -> None:
@@ -56,6 +58,22 @@ async def test_without_options_the_systems_cas_are_trusted(tmp_path: Path) -> No
             with pytest.raises(Exception, match="by no CA that is trusted here"):
                 async with how.to(address):
                     pass
+
+
+async def test_codec_is_that_of_the_connection(tmp_path: Path) -> None:
+    async with served(desk_server(compression="auto"), f"unix://{tmp_path}/s") as address:
+        for codec in (None, "snappy", "zstd"):
+            async with Connecting(compression=codec).to(address) as desk:
+                assert desk.compression == codec
+
+
+def test_codec_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str) -> None:
+        raise ImportError(f"no {name}", name=name)
+
+    monkeypatch.setattr("avrpc.compression.open_codec", fail)
+    with pytest.raises(Usage, match=r"needs snappy, .*pip install 'avrpc\[compression\]'"):
+        Connecting(compression="snappy").to("tcp://127.0.0.1:1")
 
 
 async def test_token_is_shown_to_the_server(

@@ -109,6 +109,45 @@ def identities(name: str) -> list[object]:
     return found
 
 
+CODED = """
+class Coded(Ending):
+    async def run_until_signal(self, ready, *addresses, tls):
+        print("offers", *self.features)
+        await super().run_until_signal(ready, *addresses, tls=tls)
+
+server = Coded({Quotes: Desk(print)}, compression="snappy")
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "offers"),
+    [
+        ([], "snappy"),
+        (["--compression", "zstd"], "zstd"),
+        (["--compression", "auto"], "zstd snappy"),
+    ],
+)
+def test_codecs_are_offered_as_the_module_says_or_the_option(
+    option: list[str], offers: str, module: Module, avrpc_cli: Cli
+) -> None:
+    words = [f"{module(ENDING + CODED)}:server", "--bind", "tcp://127.0.0.1:0"]
+    result = avrpc_cli("serve", *words, *option)
+    assert result.exit_code == 0
+    assert f"offers {offers}\n" in result.stdout
+
+
+def test_codec_that_is_not_installed_is_told(
+    module: Module, avrpc_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(name: str) -> None:
+        raise ImportError(f"no {name}", name=name)
+
+    monkeypatch.setattr("avrpc.compression.open_codec", fail)
+    result = avrpc_cli("serve", f"{module(ENDING)}:server", "--compression", "zstd")
+    assert result.exit_code == 2
+    assert "pip install 'avrpc[compression]'" in result.stderr
+
+
 def test_token_is_asked_of_clients_from_a_file_or_the_environment(
     module: Module, avrpc_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
