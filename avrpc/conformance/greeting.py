@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from avrpc.schema.handshake_records import (
     REFUSAL,
     RecordCodec,
 )
-from avrpc.wire import GoawayCode, ProtocolError, WireLimits
+from avrpc.wire import CODECS, GoawayCode, ProtocolError, WireLimits
 from avrpc.wire.packs import encode_pack, parse_pack
 
 VERSION = 1
@@ -168,12 +168,14 @@ class Agreed:
         server: The server's.
         limits: What the server accepts.
         matches: Its answers, one or two.
+        features: Those asked for that it takes.
     """
 
     client: Protocol
     server: Protocol
     limits: WireLimits
     matches: tuple[str, ...]
+    features: tuple[str, ...] = ()
 
 
 def hashes(text: str) -> tuple[bytes, bytes]:
@@ -270,7 +272,7 @@ async def shake_hands(channel: Channel, greeting: Greeting, own: Protocol | None
         answer = await ask(channel, greeting, serial)
         if answer.refusal is not None:
             raise Refused(answer)
-        hello = checked_hello(answer, serial)
+        hello = checked_hello(answer, serial, greeting.features)
         matches.append(answer.match)
         if answer.match != "BOTH":
             server = checked_text(answer)
@@ -282,7 +284,8 @@ async def shake_hands(channel: Channel, greeting: Greeting, own: Protocol | None
         if answer.match != "NONE":
             assert server is not None
             channel.native = True
-            return Agreed(own or server, server, checked_limits(hello), tuple(matches))
+            limits, features = checked_limits(hello), tuple(hello["features"])
+            return Agreed(own or server, server, limits, tuple(matches), features)
         assert server is not None
         own = own or server
         greeting = greeting.with_text(own.text, server.md5)
@@ -291,8 +294,14 @@ async def shake_hands(channel: Channel, greeting: Greeting, own: Protocol | None
     )
 
 
-def checked_hello(answer: Answer, serial: int = 0) -> Mapping[str, Any]:
-    """The record under `avrpc`, held to section 4.3."""
+def checked_hello(answer: Answer, serial: int = 0, asked: Sequence[str] = ()) -> Mapping[str, Any]:
+    """The record under `avrpc`, held to section 4.3.
+
+    Args:
+        answer: Of the server.
+        serial: Of the request.
+        asked: The features that the client listed; all but codecs are unheard of.
+    """
     expect("the serial, which is that of the request", serial, answer.serial)
     if answer.hello is None:
         raise Failed("an answer with the key avrpc in meta (section 4.3)", str(answer))
@@ -301,7 +310,9 @@ def checked_hello(answer: Answer, serial: int = 0) -> Mapping[str, Any]:
     expect("minVersion and maxVersion, both the version chosen", (VERSION, VERSION), chosen)
     listed = hello["protocol"] in hello["protocols"]
     expect_true("protocols with the protocol taken among them", hello["protocols"], holds=listed)
-    expect("features", [], hello["features"])
+    features = hello["features"]
+    taken = len(features) <= 1 and set(features) <= {*asked} & {*CODECS}
+    expect_true("features, one of the codecs asked for or none", features, holds=taken)
     if answer.match == "BOTH":
         expect("serverProtocol and serverHash with BOTH", (None, None), (answer.text, answer.md5))
     return hello

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import trio
 
@@ -17,7 +17,7 @@ from avrpc.conformance.line import Line
 from avrpc.conformance.raw import RawLine
 from avrpc.conformance.verdict import Failed, Skipped
 from avrpc.limits import limits_of_peer
-from avrpc.wire import GoawayCode
+from avrpc.wire import Codec, GoawayCode
 
 Opener = Callable[[], Awaitable[trio.abc.Stream]]
 
@@ -90,44 +90,64 @@ class Kit:
         return channel
 
     async def connect(
-        self, protocol: Protocol = Conformance, limits: Mapping[str, int] | None = None
+        self,
+        protocol: Protocol = Conformance,
+        limits: Mapping[str, int] | None = None,
+        *,
+        codec: Codec | None = None,
     ) -> Line:
         """A connection that has shaken hands; held to the rules at the end of the case, too.
 
         Args:
             protocol: The client's.
             limits: What the client announces; the defaults for the rest.
+            codec: What to compress with.
 
         Raises:
-            Skipped: The server takes no version but its own, and this is another one.
+            Skipped: The server takes no version but its own, and this is another one; or it does
+                not offer the codec.
         """
         channel = await self.dial()
-        agreed = await self._shake(channel, protocol, limits)
-        line = Line(channel, agreed, limits_of_peer(dict(limits or {})))
+        agreed = await self._shake(channel, protocol, limits, codec)
+        line = Line(channel, agreed, limits_of_peer(dict(limits or {})), codec)
         self._lines.append(line)
         return line
 
     async def connect_raw(
-        self, protocol: Protocol = Conformance, limits: Mapping[str, int] | None = None
+        self,
+        protocol: Protocol = Conformance,
+        limits: Mapping[str, int] | None = None,
+        *,
+        codec: Codec | None = None,
     ) -> RawLine:
         """A connection that has shaken hands, and on which every frame is made by hand.
 
         Arguments and errors as for `connect`.
         """
         channel = await self.dial()
-        line = RawLine(channel, await self._shake(channel, protocol, limits))
+        line = RawLine(channel, await self._shake(channel, protocol, limits, codec))
         self._lines.append(line)
         return line
 
     async def _shake(
-        self, channel: Channel, protocol: Protocol, limits: Mapping[str, int] | None
+        self,
+        channel: Channel,
+        protocol: Protocol,
+        limits: Mapping[str, int] | None,
+        codec: Codec | None,
     ) -> Agreed:
+        greeting = Greeting.of(protocol, limits)
+        if codec is not None:
+            greeting = replace(greeting, features=(codec.name,))
         try:
-            return await shake_hands(channel, Greeting.of(protocol, limits), protocol)
+            agreed = await shake_hands(channel, greeting, protocol)
         except Refused as error:
             if protocol is not Conformance and error.code == GoawayCode.INCOMPATIBLE_PROTOCOL:
                 raise Skipped("the server takes no text but its own") from None
             raise Failed("BOTH, CLIENT or NONE", str(error)) from None
+        if codec is not None and codec.name not in agreed.features:
+            raise Skipped(f"the server does not offer {codec.name}")
+        return agreed
 
     def key(self) -> str:
         """A key that no case used before."""

@@ -16,6 +16,7 @@ from avrpc.conformance.verdict import Failed, Skipped
 from avrpc.errors import InvalidValue
 from avrpc.schema.negotiation import Negotiation
 from avrpc.wire import (
+    Codec,
     Connection,
     ErrorReceived,
     GoawayCode,
@@ -54,6 +55,7 @@ class Line:
         channel: Its bytes.
         agreed: What the handshake came to.
         mine: What the kit announced.
+        codec: What both ends compress with.
 
     Attributes:
         channel: Its bytes.
@@ -65,7 +67,9 @@ class Line:
         goaway: The server's last GOAWAY.
     """
 
-    def __init__(self, channel: Channel, agreed: Agreed, mine: WireLimits) -> None:
+    def __init__(
+        self, channel: Channel, agreed: Agreed, mine: WireLimits, codec: Codec | None = None
+    ) -> None:
         self.channel = channel
         self.agreed = agreed
         self.limits = agreed.limits
@@ -83,7 +87,7 @@ class Line:
             MessageShape(wire.streams_request, wire.streams_response, mine.max_message_bytes)
             for wire in wires
         ]
-        self.core.native(agreed.limits, shapes)
+        self.core.native(agreed.limits, shapes, codec)
 
     # Calls ...
 

@@ -46,6 +46,7 @@ GROUPS = (
     "credentials",
     "timers",
     "versions",
+    "compression",
     "bad_handshakes",
     "bad_frames",
     "bad_calls",

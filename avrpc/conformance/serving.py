@@ -23,8 +23,8 @@ ServerOf = Callable[[Service], avrpc.Server]
 
 
 def plain_server(service: Service) -> avrpc.Server:
-    """A server with the default limits."""
-    return avrpc.Server({Conformance: service})
+    """A server with the default limits, and the codecs that are installed."""
+    return avrpc.Server({Conformance: service}, compression="auto")
 
 
 def server_that_is(known: Known) -> ServerOf:
@@ -38,7 +38,7 @@ def server_that_is(known: Known) -> ServerOf:
     if known.credentials is not None:
         authenticate = avrpc.BearerTokens({"conformance": known.credentials})
     return lambda service: avrpc.Server(
-        {Conformance: service}, limits=limits, authenticate=authenticate
+        {Conformance: service}, limits=limits, authenticate=authenticate, compression="auto"
     )
 
 

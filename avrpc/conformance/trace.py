@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from avrpc.wire import GoawayCode, ProtocolError, StatusCode
-from avrpc.wire.frames import HEADER, ITEM_COUNT, METADATA, MORE, STARTED, Kind
+from avrpc.wire.frames import COMPRESSED, HEADER, ITEM_COUNT, METADATA, MORE, STARTED, Kind
 from avrpc.wire.primitives import decode_long, decode_metadata, decode_string
 
 _CONNECTION_KINDS = (Kind.PING, Kind.PONG, Kind.GOAWAY)
@@ -92,6 +92,7 @@ class Frame(NamedTuple):
 
     def _told(self, kind: Kind) -> str:
         name = kind.name + (" + MORE" if self.flags & MORE and kind is not Kind.STATUS else "")
+        name += " + COMPRESSED" if self.flags & COMPRESSED else ""
         if kind in (Kind.PING, Kind.PONG):
             return f"{name} {self.longs(1)[0]}"
         if kind is Kind.GOAWAY:

@@ -107,7 +107,7 @@ def handling(**handlers: Callable[..., Any]) -> Serve:
         methods = {name: getattr(service, name) for name in Conformance.messages}
         for name, handler in handlers.items():
             methods[name] = handler.__get__(service)
-        return avrpc.Server({Conformance: methods})
+        return avrpc.Server({Conformance: methods}, compression="auto")
 
     return ConformanceServer(server_of).serve_stream
 
@@ -126,7 +126,9 @@ def ruled_by(connection_type: type[Connection]) -> Serve:
 
 def serving(server_type: type[avrpc.Server]) -> Serve:
     """With another server."""
-    server = ConformanceServer(lambda service: server_type({Conformance: service}))
+    server = ConformanceServer(
+        lambda service: server_type({Conformance: service}, compression="auto")
+    )
     return server.serve_stream
 
 

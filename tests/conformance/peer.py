@@ -144,5 +144,6 @@ class PollingConnection(Connection):
 class ConformancePeer(Server):
     connection_type = PollingConnection
 
-    def __init__(self, *, timeout: float | None = None) -> None:
-        super().__init__(Conformance.text, Handlers().all(), timeout=timeout)
+    def __init__(self, *, timeout: float | None = None, features: list[str] | None = None) -> None:
+        handlers = Handlers().all()
+        super().__init__(Conformance.text, handlers, timeout=timeout, features=features)

@@ -5,7 +5,7 @@ import pytest
 from avrpc.conformance.raw import frame, items_frame
 from avrpc.conformance.trace import Cutter, Frame, Goaway, Status
 from avrpc.wire import GoawayCode, ProtocolError, StatusCode
-from avrpc.wire.frames import METADATA, MORE, STARTED, Kind
+from avrpc.wire.frames import COMPRESSED, METADATA, MORE, STARTED, Kind
 from avrpc.wire.primitives import encode_bytes, encode_metadata
 
 TOLD = [
@@ -15,6 +15,7 @@ TOLD = [
         frame(Kind.RESULT, 3, bytes(10), flags=MORE),
         "RESULT + MORE, call 3: 11 bytes: 06 00 00 00 00 00 00 00 00 00 00",
     ),
+    (frame(Kind.CALL, 3, b"x", flags=COMPRESSED), "CALL + COMPRESSED, call 3: 2 bytes: 06 78"),
     (frame(Kind.CREDIT, 300, 5), "CREDIT, call 300: 5 bytes"),
     (items_frame(2, b"x", b"y"), "ITEMS, call 2: count 2, 5 bytes: 04 00 02 78 79"),
     (

@@ -25,13 +25,13 @@ async def garbage(kit: Kit) -> None:
     await line.cut_off(GoawayCode.PROTOCOL_ERROR, GoawayCode.FRAME_SIZE_ERROR)
 
 
-@case("15")
+@case("16")
 async def kind_zero(kit: Kit) -> None:
     """A frame of kind 0 breaks the rules."""
     await _cut_off(kit, frame(0, 1))
 
 
-@case("15")
+@case("16")
 async def kind_twelve(kit: Kit) -> None:
     """A frame of kind 12 breaks the rules in version 1."""
     await _cut_off(kit, frame(12, 1))
@@ -39,7 +39,7 @@ async def kind_twelve(kit: Kit) -> None:
 
 @case("15")
 async def reserved_flag(kit: Kit) -> None:
-    """The flag COMPRESSED breaks the rules in version 1."""
+    """The flag COMPRESSED breaks the rules where no codec is in use."""
     line = await kit.connect_raw()
     await line.send(line.call(1, "empty", flags=COMPRESSED))
     await line.cut_off(GoawayCode.PROTOCOL_ERROR)
