@@ -5,9 +5,11 @@ Each test gives the handlers that it is about, and gets a server with plain ones
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from copy import copy
 from math import inf
 from typing import Any
 
@@ -130,6 +132,16 @@ DESK = avrpc.Protocol.parse(
     ),
     source="desk.avpr",
 )
+
+
+def disguised(text: str) -> avrpc.Protocol:
+    """The desk's protocol for our own end; the peer gets another text."""
+    made = copy(DESK)
+    made.text, data = text, text.encode()
+    made.md5 = hashlib.md5(data, usedforsecurity=False).digest()
+    made.sha256 = hashlib.sha256(data).digest()
+    return made
+
 
 # One message of each kind, by what a test calls the kind.
 KINDS = ("unary", "one-way", "response", "request", "both")

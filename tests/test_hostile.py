@@ -1,6 +1,5 @@
 """Hostile schemas and values, each over a connection to a server that others use meanwhile."""
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import trio
 import avrpc
 from avrpc.schema.varint import write_long
 from avrpc.testing import open_pair
-from tests.desk import DESK, desk_server
+from tests.desk import DESK, desk_server, disguised
 from tests.schema.build import record_json
 from tests.torture.flood import MAX_GROWTH, in_memory, over_sockets
 
@@ -66,15 +65,6 @@ HOSTILE_TEXTS = {
         "precision",
     ),
 }  # fmt: skip
-
-
-def disguised(text: str) -> avrpc.Protocol:
-    """The desk's protocol for our own end; the peer gets another text."""
-    made = avrpc.Protocol.parse(DESK.text)
-    made.text, data = text, text.encode()
-    made.md5 = hashlib.md5(data, usedforsecurity=False).digest()
-    made.sha256 = hashlib.sha256(data).digest()
-    return made
 
 
 @pytest.mark.parametrize("name", HOSTILE_TEXTS)

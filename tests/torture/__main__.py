@@ -38,6 +38,7 @@ PARTS = {
     "versions": 3,  # random interfaces, each with a random later version
     "flood": 3,  # handshakes, each with another protocol
     "faults": 4,  # every kind of call over a network that fails in nine ways
+    "hostile": 4,  # a hundred hostile peers beside clients whose calls are timed
     "load": 1,  # 2,000 connections with ten calls each, and other crowds
     "soak": 3,  # a million calls, and a hundred thousand connections
     "cancels": 5,  # calls of every kind, cancelled at random points
