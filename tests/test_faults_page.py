@@ -67,6 +67,11 @@ SHOWN_BY: dict[str, list[tuple[str, str]]] = {
         ("wire/test_primitives", "test_metadata_with_too_many_entries_is_refused"),
         ("test_client_message", "test_metadata_takes_bytes_and_text_and_is_held_to_the_limits"),
     ],
+    "compressed bytes are a bomb, or are none": [
+        ("wire/test_inflating", "test_too_large_is_noticed_before_anything_is_inflated"),
+        ("wire/test_inflating", "test_every_truncation_breaks_a_rule"),
+        ("wire/test_contexts", "test_peer_that_begins_too_many_breaks_a_rule"),
+    ],
     "nothing comes, or a byte now and then": [
         ("test_server", "test_strangers_that_never_shake_hands_hold_up_others_for_their_time_only"),
         ("test_tls_closing", "test_one_timer_is_for_both_handshakes"),
