@@ -7,7 +7,8 @@ Many tasks share a few connections to one server, over sockets. A call is cancel
 of the loop's turns, in which it may wait for a slot, for credit or in its handler, or be on its way
 there or back; some leave their block by themselves. Beside them each connection has one stream that
 goes on all the time. What has to be afterwards as it was before: tasks, but for those that wait for
-the next call, files, slots, places, room for half values, and the credit of those streams.
+the next call, files, slots, places, room for half values, contexts of zstd, and the credit of those
+streams.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from tests.desk import DESK, at_rest, desk_server, tick
 from tests.torture.accounts import Held, held, left_at, resident
 from tests.torture.figures import Run
 
-CONNECTIONS = 4
+CODECS = (None, None, "zstd", "snappy")  # of each connection
 TASKS = 16  # of each
 TURNS = 8  # of the loop, that a call has on average
 SMALL, ECHO, LARGE = 30, 200, 150_000  # bytes; a large value goes in pieces
@@ -48,6 +49,7 @@ LIMITS = avrpc.Limits(
     max_calls=TASKS - 2,
     max_streamed_calls=TASKS * 3 // 4,
     max_values_in_pieces=2,
+    max_contexts=4,
 )
 
 ALONE = "alone"  # metadata of the stream that goes on
@@ -84,6 +86,7 @@ class Handlers:
             pull=self.pull,
             push=self.push,
             swap=self.swap,
+            compression="auto",
         )
 
     @contextmanager
@@ -260,8 +263,10 @@ async def round_of(
     """Connect, have calls cancelled until so many were in all, and hang up."""
     async with AsyncExitStack() as connections:
         clients = [
-            await connections.enter_async_context(avrpc.connect(address, DESK, limits=LIMITS))
-            for _ in range(CONNECTIONS)
+            await connections.enter_async_context(
+                avrpc.connect(address, DESK, limits=LIMITS, compression=codec)
+            )
+            for codec in CODECS
         ]
         await wait_all_tasks_blocked(STILL)
         before = held().tasks
