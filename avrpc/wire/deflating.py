@@ -20,6 +20,9 @@ from avrpc.wire.primitives import encode_long
 MIN_ALONE_BYTES = 256
 MIN_ITEMS_BYTES = 64
 
+# What a piece has to have before it tells of those behind it; the first one of a CALL has 1,024.
+_TELLING_BYTES = 4096
+
 
 class Deflater:
     """Compresses the frames of one connection.
@@ -61,8 +64,9 @@ class Deflater:
         def squeeze(flags: int, head: bytes, piece: Buffer) -> tuple[int, bytes, Buffer]:
             nonlocal gains
             if gains:
+                size = len(piece)
                 flags, head, piece = self.alone(flags, head, piece)
-                gains = bool(flags & COMPRESSED)
+                gains = bool(flags & COMPRESSED) or size < _TELLING_BYTES
             return flags, head, piece
 
         return squeeze

@@ -1,4 +1,5 @@
 import sys
+import tracemalloc
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec as real_find_spec
@@ -60,10 +61,14 @@ def test_garbled_value_is_refused(codec: Codec, wrong: str) -> None:
 
 @codecs
 def test_bomb_is_refused_before_it_is_inflated(codec: Codec) -> None:
-    one = 4 * 1024 * 1024
-    bomb = codec.compress(bytes(one))
-    with pytest.raises(ProtocolError, match=r"found (more|4194304)"):
-        codec.inflate(bomb, 1000)
+    bomb = codec.compress(bytes(4 * 1024 * 1024))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProtocolError, match=r"found (more|4194304)"):
+            codec.inflate(bomb, 1000)
+        assert tracemalloc.get_traced_memory()[1] < 100_000  # at its highest
+    finally:
+        tracemalloc.stop()
 
 
 def test_zstd_frame_with_a_window_above_64_kib_is_refused(zstd: Zstd) -> None:

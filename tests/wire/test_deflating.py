@@ -9,6 +9,7 @@ from avrpc.wire import CODECS, Codec, ItemsReceived, MessageShape, Role, WireLim
 from avrpc.wire.compression import MAX_GROWTH_BYTES, Zstd
 from avrpc.wire.deflating import MIN_ALONE_BYTES, MIN_ITEMS_BYTES
 from avrpc.wire.frames import COMPRESSED, DEADLINE, METADATA, MORE, Kind
+from avrpc.wire.pieces import MIN_PIECE_BYTES
 from avrpc.wire.primitives import decode_long, encode_metadata
 from tests.wire.pair import BOTH, SMALL, UNARY, UP, Pair, frames, native, take
 
@@ -103,7 +104,7 @@ def test_large_values_are_compressed_piece_by_piece(codec: Codec) -> None:
 
 
 @codecs
-def test_large_value_that_does_not_gain_is_tried_once(
+def test_large_value_that_does_not_gain_is_given_up(
     codec: Codec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = []
@@ -114,10 +115,21 @@ def test_large_value_that_does_not_gain_is_tried_once(
         return compress(self, data)  # type: ignore[arg-type]
 
     monkeypatch.setattr(type(codec), "compress", note)
-    client = native(Role.CLIENT, codec=codec)
+    limits = replace(SMALL, max_frame_bytes=8192)
+    client = native(Role.CLIENT, peer_limits=limits, codec=codec)
     client.outgoing.call(UNARY, NOISE)
     assert {flags for _, flags, _ in frames(take(client))} == {MORE, 0}
-    assert len(tried) == 1
+    small, large = tried  # the first piece, and the first that is large enough to tell
+    assert small == MIN_PIECE_BYTES < large
+
+
+@codecs
+def test_large_value_is_not_given_up_for_how_it_begins(codec: Codec) -> None:
+    client = native(Role.CLIENT, codec=codec)
+    client.outgoing.call(UNARY, NOISE[:1024] + TEXT * 300)
+    first, *others = [flags for _, flags, _ in frames(take(client))]
+    assert first == MORE
+    assert {*others} == {COMPRESSED, COMPRESSED | MORE}
 
 
 @codecs
