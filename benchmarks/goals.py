@@ -17,6 +17,7 @@ from benchmarks.workloads import (
     CONVERT,
     IDLE,
     LAST,
+    LAST_IN_TIME,
     OTHERS_ALONE,
     OTHERS_BESIDE,
     RECORD,
@@ -83,6 +84,12 @@ GOALS = (
     _ahead(CONVERT, "grpclib", 5),
     *(_ahead(BLOB, peer) for peer in SLOWER),
     Goal("a small call: bytes both ways", 45, Figure(LAST, "bytes"), at_most=True),
+    Goal(
+        "a small call with a deadline: bytes both ways",
+        48,
+        Figure(LAST_IN_TIME, "bytes"),
+        at_most=True,
+    ),
     Goal("a streamed Tick of 25 bytes: bytes", 26.2, Figure(WATCH, "bytes"), at_most=True),
     Goal(
         "an idle connection: KiB of the server",

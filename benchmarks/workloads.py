@@ -83,6 +83,9 @@ LAST = Workload(
     bytes_only=True,
 )
 """A request of 4 bytes, {string symbol; int count}, and a Tick of 25 for it."""
+LAST_IN_TIME = replace(
+    LAST, name="a small call with a deadline, its bytes", arguments={"in_flight": 64, "within": 60}
+)
 
 # A peer of another version: of the server's Tick the client knows a field less, or one more.
 WATCH_OLDER = Workload(
@@ -337,7 +340,7 @@ CURVES = (
 
 def _all() -> Iterable[Workload]:
     yield from (UNARY, UNARY_8, UNARY_64, UNARY_512)
-    yield from (WATCH, RECORD, CONVERT, BLOB, CONNECT, LAST)
+    yield from (WATCH, RECORD, CONVERT, BLOB, CONNECT, LAST, LAST_IN_TIME)
     yield from (WATCH_OLDER, WATCH_NEWER, *OVER_TLS, CONNECT_TLS, WAITING)
     yield from (OTHERS_ALONE, OTHERS_BESIDE, BESIDE_LARGE, BESIDE_WHOLE)
     yield from (BESIDE_BUSY, BESIDE_STREAM, FLIGHTS, IDLE, OPEN_CALLS, OPEN_STREAMS)

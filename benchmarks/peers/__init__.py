@@ -32,8 +32,11 @@ class PeerClient(Protocol):
     async def echo(self, count: int, in_flight: int = 1) -> list[float]:
         """Call `echo` `count` times, `in_flight` at once; return each call's seconds."""
 
-    async def last(self, count: int, in_flight: int = 1) -> None:
-        """Call `last("FX", i & 63)` `count` times, `in_flight` at once."""
+    async def last(self, count: int, in_flight: int = 1, within: float = 0) -> None:
+        """Call `last("FX", i & 63)` `count` times, `in_flight` at once.
+
+        Not 0, `within` is a timeout in seconds, and so each call tells the server a deadline.
+        """
 
     async def echo_later(self, count: int, in_flight: int = 1) -> list[float]:
         """The same, of handlers that let their event loop turn once."""

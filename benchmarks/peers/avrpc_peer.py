@@ -3,6 +3,7 @@
 import importlib.metadata
 import itertools
 import json
+import math
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -227,10 +228,11 @@ class Client:
                     nursery.start_soon(one_at_a_time, client, count // len(clients))
         return took
 
-    async def last(self, count: int, in_flight: int = 1) -> None:
+    async def last(self, count: int, in_flight: int = 1, within: float = 0) -> None:
         async def one_at_a_time() -> None:
             for i in range(count // in_flight):
-                tick = await self._client.last("FX", i & 63)
+                with trio.fail_after(within or math.inf):
+                    tick = await self._client.last("FX", i & 63)
                 if tick["size"] != i & 63:
                     raise AssertionError(f"asked for size {i & 63}, got {tick}")
 
