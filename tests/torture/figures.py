@@ -106,12 +106,13 @@ def _is_within(figure: dict[str, Any]) -> bool:
 def readable(line: dict[str, Any]) -> str:
     """One line of the file, for people."""
     name = f"{line['part']}, {line['run']}" if line["run"] else line["part"]
-    said = [_said(each, figure) for each, figure in line["figures"].items()]
-    said += [*line.get("problems", []), f"{line['seconds']:g} s"]
-    return f"{name}: {'; '.join(said)}: {'held' if line['held'] else 'BROKEN'}"
+    parts = [said(each, figure) for each, figure in line["figures"].items()]
+    parts += [*line.get("problems", []), f"{line['seconds']:g} s"]
+    return f"{name}: {'; '.join(parts)}: {'held' if line['held'] else 'BROKEN'}"
 
 
-def _said(name: str, figure: dict[str, Any]) -> str:
+def said(name: str, figure: dict[str, Any]) -> str:
+    """One figure with its bounds, for people."""
     text = f"{name} {_number(figure['value'])}"
     if figure["unit"]:
         text += f" {figure['unit']}"
