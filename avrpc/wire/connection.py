@@ -84,11 +84,13 @@ class Connection:
         that a later one ends, or that the owner ended on account of an earlier one. `is_open`
         tells whether there is still something to answer.
         """
-        if self.state is ConnectionState.CLOSED:
+        state = self.state
+        is_open = state is ConnectionState.NATIVE or state is ConnectionState.DRAINING
+        if state is ConnectionState.CLOSED:
             return []
         events: list[Event] = []
         try:
-            if self.state in _DECIDING:
+            if not is_open and state in _DECIDING:
                 self._hold(data)
                 return events
             if self._held:
@@ -96,7 +98,7 @@ class Connection:
                 if len(self._held) < self._need:
                     return events
                 data = self._take_held()
-            if self.state in _OPEN:
+            if is_open:
                 position = self._receive_frames(data, events)
             else:
                 position = self._receive_pack(data, events)

@@ -328,7 +328,8 @@ class Outgoing:
 
     def seal_and_fill(self) -> bytearray:
         """Close the open ITEMS frame, let pieces in up to their limit, and give ``data``."""
-        self.seal()
+        if self._frame_call is not None:
+            self.seal()
         while self._late_pongs and len(self.data) < MAX_BUFFERED_PIECES:
             self.data += encode_frame(Kind.PONG, 0, encode_long(self._late_pongs.pop(0)))
         while self._large and len(self.data) < MAX_BUFFERED_PIECES:
