@@ -23,7 +23,6 @@ import sys
 from collections.abc import Callable
 from functools import cache, partial
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from avrpc.wire.codes import ProtocolError
@@ -48,11 +47,11 @@ CODECS = tuple(_MODULES)
 
 def is_available(name: str) -> bool:
     """Whether this process has what the codec needs."""
-    module = _MODULES[name]
     try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # of the package that it would be in
+        open_codec(name)
+    except ImportError:
         return False
+    return True
 
 
 @cache

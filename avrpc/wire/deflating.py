@@ -15,8 +15,8 @@ from avrpc.wire.frames import COMPRESSED, Kind
 from avrpc.wire.pieces import Squeeze
 from avrpc.wire.primitives import encode_long
 
-# Below these a frame is not worth the time. Alone, zstd halves 200 bytes of JSON for 14 us of both
-# ends' CPU; in a context, four records of 23 bytes for 1.5 us, and one does not win a byte.
+# Below these a frame is not worth the time. Alone, zstd halves 200 bytes of JSON for 14 µs of both
+# ends' CPU; in a context, four records of 23 bytes for 1.5 µs, and one does not win a byte.
 MIN_ALONE_BYTES = 256
 MIN_ITEMS_BYTES = 64
 

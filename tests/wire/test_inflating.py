@@ -33,7 +33,6 @@ from tests.wire.every_frame import (
     Situation,
     Variant,
     cut,
-    garbled,
     good,
     longer,
     rows,
@@ -249,8 +248,8 @@ def accounts(connection: Connection) -> list[object]:
 @pytest.mark.parametrize("situation", SITUATIONS, ids=[each.name for each in SITUATIONS])
 def test_frame_is_what_it_is_without_the_flag(codec: Codec, situation: Situation) -> None:
     for form in WITH_VALUE:
-        for variant in [good(form), *cut(form), *longer(form), *garbled(form)]:
-            if variant.breaks or not variant.value:
+        for variant in [good(form), *longer(form), *[*cut(form)][-2:]]:
+            if not variant.value:
                 continue
             end, plain_end = situation.make(), situation.make()
             end._compress(codec, 2)
