@@ -201,7 +201,7 @@ def compression(run: Run) -> str:
                 bits = 8 * (before - after) / added if added > 0 else math.inf
             else:
                 bits = 8 * before * rates[1]
-            below = "always" if bits == math.inf else f"{short(bits / 1e6)} Mbit/s"
+            below = "always" if bits == math.inf else f"{number(bits / 1e6)} Mbit/s"
             saves = after < 0.98 * before
             lines.append(
                 [

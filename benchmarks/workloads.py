@@ -174,7 +174,7 @@ FLIGHTS = Workload(
 
 # Compression, by what is compressed: records of one stream, and values of text by themselves.
 CODECS = ("zstd", "snappy")
-TEXT_SIZES = (256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20)
+TEXT_SIZES = (256, 4 << 10, 64 << 10, 1 << 20)
 
 
 def echo_of_text(size: int) -> Workload:
