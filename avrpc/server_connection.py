@@ -123,7 +123,7 @@ class ServerConnection:
             self._workers = Workers(nursery)
             session.reader.start(events)
             self._workers.lead(session.reader.read)
-            await session.send()
+            await session.send(nursery.cancel_scope)
             nursery.cancel_scope.cancel()
 
     def _accept(self, event: CallReceived) -> Stop | None:

@@ -7,6 +7,7 @@ events have to say to the peer they put into the connection's queue, which `writ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, ClassVar, Protocol
 from weakref import proxy
 
@@ -79,7 +80,7 @@ class Session:
         ended: Why the connection takes no more calls; None while it does.
         over: It has ended, and no call goes on.
         reader: What reads it.
-        room, kick, wake, flush: The writer's; see there.
+        room, kick, wake: The writer's; see there.
     """
 
     def __init__(
@@ -94,8 +95,6 @@ class Session:
         self.outgoing = connection.outgoing
         self.calls: dict[int, CallEntry] = {}
         self.ended: AvrpcError | None = None
-        self.freed = ParkingLot()  # waits for a large value to have left
-        self.idle = ParkingLot()  # waits until no call is open
         # Wait for a slot; [1]: for a streamed call. A server opens none.
         is_client = connection.role is Role.CLIENT
         self._slots = (ParkingLot(), ParkingLot()) if is_client else ()
@@ -104,11 +103,22 @@ class Session:
         self._writer = Writer(transport, connection, self.calls, proxy(self))
         self.room = self._writer.room
         self.kick, self.wake = self._writer.kick, self._writer.wake
-        self.flush = self._writer.flush
         self.reader = Reader(transport, connection, limits, self._writer, self)
         self.over = False
-        self._sending = trio.CancelScope()
+        self._scope: trio.CancelScope | None = None  # around `send`
         self._failure: AvrpcError | None = None  # why sending stopped
+
+    # Most connections never need these: 240 bytes each.
+
+    @cached_property
+    def freed(self) -> ParkingLot:
+        """Waits for a large value to have left."""
+        return ParkingLot()
+
+    @cached_property
+    def idle(self) -> ParkingLot:
+        """Waits until no call is open."""
+        return ParkingLot()
 
     # The two tasks ...
 
@@ -121,23 +131,33 @@ class Session:
         async with trio.open_nursery() as nursery:
             self.reader.start(events)
             nursery.start_soon(self.reader.run)
-            await self.send()
+            await self.send(nursery.cancel_scope)
             nursery.cancel_scope.cancel()
         self.forget()
 
-    async def send(self) -> None:
+    async def send(self, scope: trio.CancelScope) -> None:
         """Send until the connection has ended, and close it. Raises nothing but Cancelled.
 
         Others read meanwhile, by `reader`.
+
+        Args:
+            scope: Around this; it ends when the last words have had their time. One of our own for
+                each idle connection would be 0.7 KiB.
         """
+        self._scope = scope
+        if self.over:
+            scope.deadline = trio.current_time() + _LAST_WORDS
         try:
-            with self._sending:
-                await self._writer.run()
+            await self._writer.run()
             while not self.over:
                 await self._park(self.idle)
         finally:
             self.gone()
-        await self.transport.aclose()  # at once: the peer may be waiting for our end
+            await self.transport.aclose()  # at once: the peer may be waiting for our end
+
+    async def flush(self) -> None:
+        """Wait until all that is queued has been sent."""
+        await self._writer.flush()
 
     def forget(self) -> None:
         """Nobody reads or sends any more: leave no cycle for the garbage collector to find."""
@@ -419,7 +439,8 @@ class Session:
         for lot in (self.room, self.freed, self.idle):
             lot.unpark_all()
         self.reader.stop()
-        self._sending.deadline = trio.current_time() + _LAST_WORDS
+        if self._scope is not None:
+            self._scope.deadline = trio.current_time() + _LAST_WORDS
         self._writer.close()
 
     def _take_no_more(self, error: AvrpcError) -> None:

@@ -83,7 +83,7 @@ class Writer:
         self._outgoing = connection.outgoing
         self._calls = calls
         self._owner = owner
-        self._flushed = ParkingLot()  # waits until nothing is left to send
+        self._flushed: ParkingLot | None = None  # waits until nothing is left to send
         self._task: Task | None = None  # while it has nothing to do
         self._blocked = False  # it waits for the transport to take more
         self._gathered = 0  # calls to `kick` since the last send
@@ -99,7 +99,7 @@ class Writer:
                     outgoing.freed = False
                     self._owner.large_value_left()
                 if not data:
-                    self._flushed.unpark_all()
+                    self._all_left()
                     if self._closing:
                         return
                     self._task = current_task()
@@ -125,6 +125,10 @@ class Writer:
                     self.room.unpark_all()
         finally:
             self.mute = True
+            self._all_left()
+
+    def _all_left(self) -> None:
+        if self._flushed is not None:
             self._flushed.unpark_all()
 
     def _stop(self, _: RaiseCancelT) -> Abort:
@@ -138,7 +142,7 @@ class Writer:
     def _fail(self, error: Exception) -> None:
         self.mute = True
         self._outgoing.data.clear()
-        self._flushed.unpark_all()
+        self._all_left()
         self._owner.sending_failed(error)
 
     # What others ask of it ...
@@ -190,4 +194,6 @@ class Writer:
         """Wait until all that is queued has been given to the transport."""
         while not self.mute and (self._task is None or self._connection.data_to_send()):
             self.wake()
+            if self._flushed is None:
+                self._flushed = ParkingLot()
             await self._flushed.park()
