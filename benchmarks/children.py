@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 import threading
 import time
 
@@ -19,6 +20,12 @@ def end_with_parent() -> None:
         os._exit(3)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def allow_connections() -> None:
+    """Let this process open as many files as it may; often the first limit is 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def process_cpu(pid: int) -> float | None:

@@ -26,6 +26,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanag
 from typing import Any
 
 from benchmarks.children import (
+    allow_connections,
     end_with_parent,
     last_words,
     machine_cpu,
@@ -200,6 +201,7 @@ def main() -> None:
     parser.add_argument("--server-pid", type=int, default=0)
     options = parser.parse_args()
     end_with_parent()
+    allow_connections()
     try:
         print(json.dumps(run(options)), flush=True)
     except Exception as error:  # noqa: BLE001 - whatever it is, the harness is told

@@ -8,7 +8,7 @@ import json
 import sys
 import traceback
 
-from benchmarks.children import end_with_parent, last_words
+from benchmarks.children import allow_connections, end_with_parent, last_words
 from benchmarks.peers import load
 
 
@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--settings", type=json.loads, default={})
     options = parser.parse_args()
     end_with_parent()
+    allow_connections()
     try:
         load(options.module).serve(**options.settings)
     except Exception as error:  # noqa: BLE001 - whatever it is, the harness is told

@@ -473,6 +473,15 @@ def test_command_measures_avrpc_in_processes_of_its_own(tmp_path: pathlib.Path) 
     assert 24 < row["received"] < 100
 
 
+def test_child_may_open_as_many_files_as_there_may_be() -> None:
+    code = (
+        "import resource as r; from benchmarks.children import allow_connections as allow;"
+        "r.setrlimit(r.RLIMIT_NOFILE, (64, 200)); allow(); print(r.getrlimit(r.RLIMIT_NOFILE))"
+    )
+    with Child("client", [sys.executable, "-c", code]) as child:
+        assert child.line(20) == "(200, 200)"
+
+
 def test_peer_of_which_there_is_no_program_is_named() -> None:
     with pytest.raises(ChildFailed, match=r"^cannot start no-such-python: No such file"):
         ask(PeerSpec("none", "benchmarks.peers.none", python="/nowhere/no-such-python"))
