@@ -227,7 +227,8 @@ class Incoming:
             call_id, start = decode_long(data, position, end)
             call = self._calls.answered_plainly(call_id)
             if call is not None:
-                self._tell_result(call, None, data[start:end])
+                if self._fits(call, end - start):
+                    self._events.append(ResultReceived(call_id, None, data[start:end]))
                 return
         self._outcome(Kind.RESULT, flags, data, position, end)
 
@@ -255,14 +256,12 @@ class Incoming:
     ) -> None:
         self._outgoing.forget(call)
         self._calls.move(call, self._peer, kind)
+        if not self._fits(call, len(value)):
+            return
         if kind is Kind.RESULT:
-            self._tell_result(call, metadata, value)
-        elif self._fits(call, len(value)):
-            self._events.append(ErrorReceived(call.id, metadata, value))
-
-    def _tell_result(self, call: Call, metadata: dict[str, bytes] | None, value: bytes) -> None:
-        if self._fits(call, len(value)):
             self._events.append(ResultReceived(call.id, metadata, value))
+        else:
+            self._events.append(ErrorReceived(call.id, metadata, value))
 
     def _status(self, flags: int, data: bytes, position: int, end: int) -> None:
         call_id, position = decode_long(data, position, end)
