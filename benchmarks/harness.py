@@ -191,9 +191,10 @@ def measure(peer: PeerSpec, workload: Workload, number: int, seconds: float) -> 
     try:
         with _server(peer, workload) as server:
             address = server.line(START_TIMEOUT)
-            options = ["--seconds", str(seconds), "--server-pid", str(server.pid)]
+            wanted = seconds * workload.longer
+            options = ["--seconds", str(wanted), "--server-pid", str(server.pid)]
             figures = _run_client(
-                peer, server, [address, workload.name, *options], WORK_TIMEOUT + 10 * seconds
+                peer, server, [address, workload.name, *options], WORK_TIMEOUT + 10 * wanted
             )
         return Measurement(round=number, peer=peer.name, workload=workload.name, **figures)
     except ChildFailed as error:

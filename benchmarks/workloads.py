@@ -31,6 +31,8 @@ class Workload:
     arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
     step: int = 1
     """Counts are multiples of this, such as the number of calls in flight."""
+    longer: int = 1
+    """How many times longer than others it is measured, such as for the p99 of what is slow."""
     wire_counts: tuple[int, int] | None = None
     """Bytes on the wire are the slope between these two counts; None: not counted."""
     bytes_only: bool = False
@@ -127,7 +129,9 @@ WAITING = Workload(
 """For one turn of the event loop, as nearly every real handler does for longer."""
 
 # Who shares a connection or a server with whom.
-OTHERS_ALONE = Workload("99 streams", "fairness", "watch", "items", {"streams": 99}, step=99)
+OTHERS_ALONE = Workload(
+    "99 streams", "fairness", "watch", "items", {"streams": 99}, step=99, longer=2
+)
 OTHERS_BESIDE = Workload(
     "99 streams, 1 slow reader",
     "fairness",
@@ -135,6 +139,7 @@ OTHERS_BESIDE = Workload(
     "items",
     {"streams": 99},
     step=99,
+    longer=2,
     beside="slow_reader",
 )
 LARGE = {"size": 4_000_000}
@@ -145,6 +150,7 @@ BESIDE_LARGE = Workload(
     "calls",
     beside="large_values",
     beside_arguments=LARGE,
+    longer=4,
 )
 BESIDE_WHOLE = Workload(
     "unary beside 4 MB values, uncut",
@@ -154,12 +160,18 @@ BESIDE_WHOLE = Workload(
     beside="large_values",
     beside_arguments=LARGE,
     settings={"pieces": False},
+    longer=4,
 )
 BESIDE_BUSY = Workload(
-    "unary beside a busy connection", "fairness", "echo", "calls", neighbour=UNARY_64.name
+    "unary beside a busy connection", "fairness", "echo", "calls", longer=4, neighbour=UNARY_64.name
 )
 BESIDE_STREAM = Workload(
-    "unary beside a streaming connection", "fairness", "echo", "calls", neighbour=WATCH.name
+    "unary beside a streaming connection",
+    "fairness",
+    "echo",
+    "calls",
+    longer=4,
+    neighbour=WATCH.name,
 )
 
 FLIGHTS = Workload(
