@@ -19,6 +19,8 @@ from benchmarks.workloads import Group
 T = TypeVar("T")
 
 ALL_GROUPS: tuple[Group, ...] = get_args(Group)
+LARGE_AT_ONCE = 4
+"""So many that each direction always has one under way, while others are encoded and decoded."""
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -81,7 +83,7 @@ class PeerClient(Protocol):
         """Keep one more streamed response open, of which one item is taken now and then."""
 
     def large_values(self, size: int) -> AbstractAsyncContextManager[None]:
-        """Call `blob` with `size` bytes meanwhile, again and again, two at a time."""
+        """Call `blob` with `size` bytes meanwhile, again and again, `LARGE_AT_ONCE`."""
 
     def idle(self, count: int) -> AbstractAsyncContextManager[None]:
         """Hold so many connections more, on each of which one call was made."""

@@ -16,6 +16,7 @@ import trio.testing
 
 import avrpc
 from benchmarks import certificates, flight_rows, texts
+from benchmarks.peers import LARGE_AT_ONCE
 from benchmarks.protocols import Bench, Flights, Newer, Older, of_messages
 
 T = TypeVar("T")
@@ -351,7 +352,7 @@ class Client:
                 assert len(await self._client.blob(data)) == size
 
         async with trio.open_nursery() as nursery:
-            for _ in range(2):
+            for _ in range(LARGE_AT_ONCE):
                 nursery.start_soon(send_and_receive)
             yield
             nursery.cancel_scope.cancel()

@@ -21,6 +21,7 @@ from google.protobuf import (  # type: ignore[import-untyped, import-not-found, 
 )
 
 from benchmarks import flight_rows
+from benchmarks.peers import LARGE_AT_ONCE
 
 SERVICE = "avrpc.bench.Bench"
 NULLS = ("dep_time", "dep_delay", "arr_time", "arr_delay", "tailnum", "air_time")
@@ -257,7 +258,7 @@ class Loops:
             while True:
                 assert len((await self.call["blob"](Blob(data=data))).data) == size
 
-        tasks = [asyncio.create_task(send_and_receive()) for _ in range(2)]
+        tasks = [asyncio.create_task(send_and_receive()) for _ in range(LARGE_AT_ONCE)]
         yield
         for task in tasks:
             assert not task.done(), task
