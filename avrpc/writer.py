@@ -100,6 +100,8 @@ class Writer:
                     self._owner.large_value_left()
                 if not data:
                     self._all_left()
+                    if self.room:
+                        self.room.unpark_all()
                     if self._closing:
                         return
                     self._task = current_task()
@@ -166,8 +168,9 @@ class Writer:
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             self._fail(error)
             return
-        if data or self._outgoing.leaving or self._outgoing.freed:
-            self.wake()
+        outgoing = self._outgoing
+        if data or outgoing.leaving or outgoing.freed or self.room or self._closing:
+            self.wake()  # the rest, or whom to tell that there is none, is the task's affair
 
     def wake(self) -> None:
         """Have what is queued sent when the tasks runnable now have had their turn."""

@@ -145,6 +145,44 @@ async def test_tasks_that_wait_for_room_go_on_when_half_a_window_has_left(
     await rig.end(nursery)
 
 
+@pytest.mark.parametrize("corked", [True, False])
+async def test_tasks_that_wait_for_room_go_on_when_all_has_left_on_the_spot(
+    corked: bool, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the writer was to run by itself or not: once it is empty, it would not again."""
+    rig = Rig(nursery)
+    await wait_all_tasks_blocked()
+    monkeypatch.setattr(rig.transport, "send_now", bytearray.clear)
+    nursery.start_soon(rig.writer.room.park)
+    await wait_all_tasks_blocked()
+    rig.writer.corked = corked
+    rig.queue(size=400_000)
+    rig.writer.wake()
+    if corked:
+        rig.writer.uncork()
+    else:
+        rig.writer.kick()
+    assert not rig.connection.outgoing.data
+    await wait_all_tasks_blocked()
+    assert len(rig.writer.room) == 0
+    await rig.end(nursery)
+
+
+async def test_writer_closed_while_it_is_corked_ends_when_all_has_left(
+    nursery: trio.Nursery,
+) -> None:
+    rig = Rig(nursery)
+    await wait_all_tasks_blocked()
+    rig.writer.corked = True
+    rig.queue()
+    rig.writer.close()
+    rig.writer.uncork()
+    assert rig.arrived() == len(PONG)
+    await wait_all_tasks_blocked()
+    assert rig.writer.mute
+    await rig.end(nursery)
+
+
 @pytest.mark.parametrize("on_the_spot", [True, False])
 async def test_failure_is_told_once_and_nothing_is_tried_after_it(
     on_the_spot: bool, nursery: trio.Nursery
@@ -239,4 +277,30 @@ async def test_server_sends_answers_while_it_works_off_the_other_calls(
             for _ in range(64):
                 calls.start_soon(client.last, "EURUSD")
         assert max(sent) < sum(sent) / 3
+    await server.aclose()
+
+
+async def test_answers_beyond_what_may_be_unsent_leave_with_the_others(
+    nursery: trio.Nursery,
+) -> None:
+    """The peer takes all at once, of calls that came together: one handler waited for that."""
+
+    async def trade(from_: str, class_: str) -> str:
+        return "x" * 55_000
+
+    server = desk_server(trade=trade)
+    (address,) = await nursery.start(server.serve, "tcp://127.0.0.1:0")
+    async with avrpc.connect(address, DESK) as client:
+        await client.trade("EURUSD")
+        (connection,) = server._connections
+        assert connection._session is not None
+        transport = connection._session.transport
+        assert isinstance(transport, SocketTransport)
+        transport._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        with trio.fail_after(5):
+            for _ in range(3):
+                server._methods[DESK.name]["trade"].patience = 0  # begin each at once
+                async with trio.open_nursery() as calls:
+                    for _ in range(7):
+                        calls.start_soon(client.trade, "EURUSD")
     await server.aclose()
