@@ -60,15 +60,22 @@ class Lookout:
 
     async def run(self) -> None:
         """Look, until there is nothing to look at."""
-        while self._watched:
-            now = trio.current_time()
-            for watched in [each for each in self._watched if each.due <= now]:
-                _look(watched)
-            due = min((each.due for each in self._watched), default=inf)
-            self._until = max(due, now + _PAUSE * len(self._watched))
+        while self._look_round():
             with trio.CancelScope(deadline=self._until) as self._sleep:
                 await trio.sleep_forever()
         _lookouts.set(None)
+
+    def _look_round(self) -> bool:
+        """Look at what is due, and set ``_until``; False where there is nothing to look at.
+
+        A function of its own: a variable of `run` would hold what was looked at last.
+        """
+        now = trio.current_time()
+        for watched in [each for each in self._watched if each.due <= now]:
+            _look(watched)
+        due = min((each.due for each in self._watched), default=inf)
+        self._until = max(due, now + _PAUSE * len(self._watched))
+        return bool(self._watched)
 
 
 def _look(watched: Watched) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from math import inf
 
 import pytest
@@ -71,6 +72,31 @@ async def test_lookout_ends_with_what_it_looks_at_and_begins_anew(
     watch(second).remove(first)
     await trio.sleep(1.5)
     assert len(second.looks) == 1
+
+
+async def test_lookout_ends_where_a_look_was_the_last_and_holds_nothing(
+    autojump_clock: MockClock,
+) -> None:
+    class Last(Clock):
+        def look(self) -> None:
+            super().look()
+            lookout.remove(self)
+
+    before = tasks()
+    last = Last(1)
+    lookout = watch(last)
+    kept = Clock(100)
+    lookout.add(kept)
+    gone = weakref.ref(last)
+    del last
+    await trio.sleep(2)
+    assert gone() is None
+    again = Last(1)
+    lookout.add(again)
+    lookout.remove(kept)
+    await trio.sleep(2)
+    assert len(again.looks) == 1
+    assert tasks() == before
 
 
 async def test_one_that_is_removed_and_one_that_is_added_at_once(
