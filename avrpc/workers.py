@@ -63,11 +63,14 @@ class Workers:
 
     Args:
         nursery: For their tasks.
+
+    Attributes:
+        context: Each job runs in a copy of it.
     """
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
-        self._context: Context = copy_context()
+        self.context: Context = copy_context()
         self._idle: list[_Worker] = []
         self.leader: _Worker | None = None  # it reads
         self._begun: _Begun | None = None  # by the leader, which goes on with it
@@ -76,10 +79,10 @@ class Workers:
     def start(self, job: Job) -> None:
         """Run a job in a task of its own, as far as it can tell."""
         if self._idle:
-            self._idle.pop().wake(job, self._context.copy())
+            self._idle.pop().wake(job, self.context.copy())
         else:
             worker = _Worker(self, job)
-            self._context.copy().run(self._nursery.start_soon, worker.work)
+            self.context.copy().run(self._nursery.start_soon, worker.work)
 
     def lead(self, read: Callable[[trio.CancelScope], Awaitable[bool]]) -> None:
         """Have a worker read.
@@ -97,7 +100,7 @@ class Workers:
         """
         worker = self.leader
         assert worker is not None
-        context = self._context.copy()
+        context = self.context.copy()
         coroutine = job.run(worker.scope)
         try:
             trap = context.run(coroutine.send, None)
@@ -226,6 +229,7 @@ class _Worker:
                 await self._lead(job)
             else:
                 await job.run(self.scope)
+            del job  # nothing of it is to live on in a task that waits
             if not self.is_as_new():
                 return
             self._finish()
@@ -269,6 +273,8 @@ class _Worker:
     async def _wait(self) -> None:
         """Wait for a job, unless enough others do."""
         if self._job is None and self._workers.add_idle(self):
+            assert self._task is not None
+            self._task.context = self._workers.context  # lets go of what the job has set
             await wait_task_rescheduled(self._stop_waiting)
 
     def _stop_waiting(self, _: RaiseCancelT) -> Abort:

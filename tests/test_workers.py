@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+import weakref
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar
 from math import inf
@@ -158,6 +159,33 @@ async def test_job_that_leaves_a_scope_open_taints_no_other(run: Run) -> None:
     assert "corrupted" in str(first.errors[0])
     assert first.finished == second.finished == 1
     assert not second.errors
+
+
+@pytest.mark.parametrize("begin", [False, True])
+async def test_worker_that_waits_holds_nothing_of_its_last_job(begin: bool) -> None:
+    async def keep(scope: trio.CancelScope) -> None:
+        job = jobs.pop()
+        held.set(job)
+        gone.append(weakref.ref(job))
+        del job
+        await trio.lowlevel.checkpoint()
+
+    async def read(scope: trio.CancelScope) -> bool:
+        return not gone and pool.begin(jobs[0]) is Stop.HAND_OVER
+
+    held: ContextVar[Recorder] = ContextVar("held")
+    jobs = [Recorder(keep)]
+    gone: list[weakref.ref[Recorder]] = []
+    async with trio.open_nursery() as nursery:
+        pool = Workers(nursery)
+        if begin:
+            pool.lead(read)
+        else:
+            pool.start(jobs[0])
+        await trio.testing.wait_all_tasks_blocked()
+        assert nursery.child_tasks
+        assert [each() for each in gone] == [None]
+        nursery.cancel_scope.cancel()
 
 
 @in_both_ways
