@@ -30,7 +30,7 @@ test:
 	@$(PY) -m ruff format --check
 	@$(PY) -m mypy
 	@$(PY) -m pytest --numprocesses=2 --dist=worksteal \
-		--cov --cov-context=test --cov-report= --own-coverage $(ARGS)
+		--cov --cov-report= --own-coverage $(ARGS)
 
 torture:
 	$(SETUP) torture

@@ -1,11 +1,13 @@
 """The rule that each module's branches are covered by the test file of its own name.
 
 Coverage of the whole by the whole hides a module that is only ever run by accident, through a
-test of something else. So a run with ``--cov --cov-context=test --own-coverage`` gets one more
-test for each module whose own test file is in the run; it fails below 90 %.
+test of something else. So a run with ``--cov --own-coverage`` gets one more test for each module
+whose own test file is in the run; it fails below 90 %.
 
-What counts is what coverage counts, statements and branches, in the contexts of the own file's
-tests and in the empty one: lines that run on import have no test to be credited to.
+What counts is what coverage counts, statements and branches, in the context of the own test file
+and in the empty one: lines that run on import have no test to be credited to. A context is a file
+and not a test, since with each change coverage writes down what it has: that doubled the time of
+a run.
 Programs that a test starts are not measured; the own tests of a module run it in process.
 Nor are tests that are no module's own: measuring triples the time that a test takes.
 """
@@ -23,13 +25,14 @@ from coverage import Coverage
 AT_LEAST = 90  # percent
 
 _OWN_FILES = pytest.StashKey[set[Path]]()
+_MEASURED_FILE = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--own-coverage",
         action="store_true",
-        help="fail for a module whose own test file covers too little (needs --cov-context=test)",
+        help="fail for a module whose own test file covers too little (needs --cov)",
     )
 
 
@@ -38,8 +41,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if not config.getoption("--own-coverage") or config.getoption("collectonly"):
         return
-    if _controller(config) is None or config.getoption("cov_context") != "test":
-        raise pytest.UsageError("--own-coverage needs --cov --cov-context=test")
+    if _controller(config) is None or config.getoption("cov_context"):
+        raise pytest.UsageError("--own-coverage needs --cov, and has contexts of its own")
     own = {config.rootpath / own_test_file(module) for module in modules(config.rootpath)}
     config.stash[_OWN_FILES] = own
     if not hasattr(config, "workerinput"):  # in a run with several processes, the one that counts
@@ -49,6 +52,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def _controller(config: pytest.Config) -> Any:
     """What runs the measuring; None if nothing does."""
     return getattr(config.pluginmanager.getplugin("_cov"), "cov_controller", None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if _OWN_FILES in item.config.stash:
+        file = item.nodeid.partition("::")[0]
+        if item.config.stash.get(_MEASURED_FILE, "") != file:
+            item.config.stash[_MEASURED_FILE] = file
+            _controller(item.config).cov.switch_context(file)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -117,7 +129,7 @@ def shortfall(coverage: Coverage, root: Path, module: str) -> str:
     own = own_test_file(module)
     path = str(root / module)
     data = coverage.get_data()
-    data.set_query_contexts([r"\A\Z", rf"\A{re.escape(own)}::"])
+    data.set_query_contexts([r"\A\Z", rf"\A{re.escape(own)}\Z"])
     try:
         _, statements, _, missing, missing_text = coverage.analysis2(path)
         branches = coverage.branch_stats(path)

@@ -73,7 +73,7 @@ def run(project: Path, *options: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-MEASURED = ("--cov", "--cov-context=test", "--cov-report=")
+MEASURED = ("--cov", "--cov-report=")
 
 
 def test_module_covered_by_its_own_tests_passes(project: Path) -> None:
@@ -82,7 +82,7 @@ def test_module_covered_by_its_own_tests_passes(project: Path) -> None:
     assert "7 passed" in output  # three in each file, and the one module with code
 
 
-@pytest.mark.parametrize("processes", [(), ("-n", "2")])
+@pytest.mark.parametrize("processes", [(), ("-n", "1")])
 def test_module_covered_by_other_tests_only_fails_in_one_line(
     project: Path, processes: tuple[str, ...]
 ) -> None:
@@ -102,8 +102,7 @@ def test_tests_that_are_no_modules_own_are_not_measured(project: Path) -> None:
     assert code == 0, output
     data = CoverageData(str(project / ".coverage"))
     data.read()
-    files = {context.partition("::")[0] for context in data.measured_contexts()}
-    assert files == {"", "tests/wire/test_signs.py"}
+    assert {*data.measured_contexts()} == {"", "tests/wire/test_signs.py"}
 
 
 def test_module_whose_test_file_is_not_run_is_left_out(project: Path) -> None:
@@ -120,11 +119,11 @@ def test_module_is_judged_when_only_its_test_file_is_run(project: Path) -> None:
     assert "1 failed, 1 passed" in output
 
 
-@pytest.mark.parametrize("options", [(), ("--cov",), (*MEASURED, "--no-cov")])
-def test_without_contexts_it_says_what_is_needed(project: Path, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("options", [(), ("--cov", "--cov-context=test"), ("--cov", "--no-cov")])
+def test_without_measuring_it_says_what_is_needed(project: Path, options: tuple[str, ...]) -> None:
     code, output = run(project, "tests", *options)
     assert code == pytest.ExitCode.USAGE_ERROR
-    assert "--own-coverage needs --cov --cov-context=test" in output
+    assert "--own-coverage needs --cov" in output
 
 
 @pytest.mark.parametrize(
