@@ -247,9 +247,9 @@ def summary(run: Run) -> str:
             f"{drops:.2f} where the client drops a field, {fills:.2f} where it fills one in."
         )
     return (
-        f"One run of `make bench-all`, {options['taken']} interleaved rounds, on "
+        f"Medians of {options['taken']} interleaved rounds, on "
         f"{machine['cores']} cores, client and server in separate processes, a record of four "
-        "fields; medians:\n\n"
+        "fields:\n\n"
         + table(["", "avrpc", f"times {BASELINE}"], lines)
         + f"\nA streamed record of 25 bytes takes {item.received:.1f} on the wire, and a call with "
         f"29 bytes of values {call.sent + call.received:.0f}, both ways.{behind}\n"
