@@ -213,17 +213,18 @@ class ServerCall(CallInfo):
             arguments[self._method.renamed.get(name, name)] = self._items
         self._started = True
         style, function = self._method.style, self._method.function
+        if style is Style.GENERATOR:
+            await self._generate(function(**arguments))
+            return
         if style is Style.COROUTINE:
             value = await function(**arguments)
-            response = self.message.response
-            assert response is not None
-            encoded = response.encode(value)
-            if not self._answered_at_once(encoded):
-                await self._value(self._session.outgoing.result, encoded)
-        elif style is Style.GENERATOR:
-            await self._generate(function(**arguments))
         else:
-            await self._answer(await self._in_thread(partial(function, **arguments)))
+            value = await self._in_thread(partial(function, **arguments))
+        response = self.message.response
+        assert response is not None
+        encoded = response.encode(value)
+        if not self._answered_at_once(encoded):
+            await self._value(self._session.outgoing.result, encoded)
 
     async def _authorized(self, hook: Authorize) -> bool:
         code = await refusal_of(hook, self, self._caller)
@@ -278,11 +279,6 @@ class ServerCall(CallInfo):
 
     def _may_answer(self) -> bool:
         return not self._answered and self._session.connection.is_open(self._id)
-
-    async def _answer(self, value: Any) -> None:
-        response = self.message.response
-        assert response is not None
-        await self._value(self._session.outgoing.result, response.encode(value))
 
     async def _answer_error(self, error: BaseException) -> None:
         if not isinstance(error, self.message.errors):

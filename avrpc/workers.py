@@ -66,13 +66,14 @@ class Workers:
 
     Attributes:
         context: Each job runs in a copy of it.
+        leader: The one that reads; None while that goes from one to the next.
     """
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
         self.context: Context = copy_context()
         self._idle: list[_Worker] = []
-        self.leader: _Worker | None = None  # it reads
+        self.leader: _Worker | None = None
         self._begun: _Begun | None = None  # by the leader, which goes on with it
         self._turn = MAX_TURN
 
@@ -107,12 +108,11 @@ class Workers:
         except StopIteration:
             if not worker.is_as_new():
                 self._begun = _Begun(job)
-                return Stop.HAND_OVER
         except BaseException as error:  # noqa: BLE001  # raised again by the worker
             self._begun = _Begun(job, error=error)
-            return Stop.HAND_OVER
         else:
             self._begun = _Begun(job, (coroutine, context, trap))
+        if self._begun is not None:
             return Stop.HAND_OVER
         job.finish()
         self._turn -= 1
