@@ -17,7 +17,9 @@ A map of the package; imports only go down (tests/test_layering.py):
     client_message handlers     messages: what a client calls, what a service answers with
     client_call    server_call  one call, at either end;  client_stream: a streamed one
     call                        streamed items as trio channels
-    session                     one connection on trio: the reader, the writer, the calls
+    workers                     the tasks that run handlers, of which one reads
+    session                     one connection on trio: its calls, and how it ends
+    reader, writer              its two halves;  watch, lookout: what is done when nothing comes
     opening, handshake          how a connection begins;  replies, memory: what is said, and kept
     auth, call_info             who may call, and what a handler knows of its call
     compression                 what an end offers to compress with

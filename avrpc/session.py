@@ -1,7 +1,8 @@
-"""One connection on trio: the one place that receives, the one that sends, the table of calls.
+"""One connection on trio: the table of its calls, what they wait for, and how it ends.
 
-The reader takes bytes, has `wire` make events of them, and hands each to its call. What calls and
-events have to say to the peer they put into the connection's queue, which `writer` sends.
+`reader` takes bytes and has `wire` make events of them, each of which is told to its call here.
+What calls and events have to say to the peer they put into the connection's queue, which `writer`
+sends.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a connection is watched for while nothing happens on it: silence, stalls, half values.
 
-Nothing here waits. The session's reader, which waits anyway, wakes at `Watch.due` and asks `check`
-what there is to do; so a connection needs no task for it, and a busy one is looked at as seldom as
-an idle one. A receive costs a look at the clock (0.2 µs), a send that need not wait costs nothing.
+Nothing here waits. The run's `lookout` has the reader ask `check`, when `Watch.due` has come, what
+there is to do; so a connection needs no task for it, and a busy one is looked at as seldom as an
+idle one. A receive costs a look at the clock (0.2 µs), a send that need not wait costs nothing.
 
 Times that other ends make pass are counted from the last sign of them, exactly. Half values and
 idleness are noticed only at a look, and so up to a quarter of their time late.
@@ -53,10 +53,10 @@ class Watch:
         now: When the watch begins.
 
     Attributes:
-        heard_at: When bytes came last. The session sets it.
-        ping_at: When a PING was sent that nothing has come after. The session resets it.
+        heard_at: When bytes came last. The reader sets it.
+        ping_at: When a PING was sent that nothing has come after. The reader resets it.
         blocked_at: Since when the peer takes nothing of what there is to send; None while it does.
-            The session sets it.
+            The reader sets it.
     """
 
     def __init__(self, limits: Limits, now: float) -> None:
