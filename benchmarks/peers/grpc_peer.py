@@ -7,7 +7,6 @@ Streams are iterated over; `read()` and `write()` instead showed no difference.
 
 import asyncio
 import importlib.metadata
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -110,13 +109,7 @@ class Client(protobuf.Loops):
         self._channels = [channel]
 
     async def connect(self, count: int) -> list[float]:
-        took = []
-        for _ in range(count):
-            start = time.perf_counter()
-            async with self._open() as channel:
-                await self.echo_by([calls(channel)["echo"]], 1)
-                took.append(time.perf_counter() - start)
-        return took
+        return await self.connect_by(self._open, calls, count)
 
     @asynccontextmanager
     async def connections(self, number: int) -> AsyncIterator[None]:

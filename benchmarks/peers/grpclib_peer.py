@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib.metadata
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -151,13 +150,7 @@ class Client(protobuf.Loops):
         self._open = open_channel
 
     async def connect(self, count: int) -> list[float]:
-        took = []
-        for _ in range(count):
-            start = time.perf_counter()
-            async with self._open() as channel:
-                await self.echo_by([calls(channel)["echo"]], 1)
-                took.append(time.perf_counter() - start)
-        return took
+        return await self.connect_by(self._open, calls, count)
 
     @asynccontextmanager
     async def idle(self, count: int) -> AsyncIterator[None]:

@@ -192,6 +192,18 @@ class Loops:
             await self._together([job(echo) for echo in calls])
         return took
 
+    async def connect_by(
+        self, open_channel: Callable[[], Any], calls: Callable[[Any], dict[str, Any]], count: int
+    ) -> list[float]:
+        """Connect, call once and close, so often."""
+        took = []
+        for _ in range(count):
+            start = time.perf_counter()
+            async with open_channel() as channel:
+                await self.echo_by([calls(channel)["echo"]], 1)
+                took.append(time.perf_counter() - start)
+        return took
+
     async def last(self, count: int, in_flight: int = 1) -> None:
         async def one_at_a_time() -> None:
             for i in range(count // in_flight):

@@ -5,7 +5,6 @@ It needs h2 below 4, so `benchmarks.environments` gives it an environment of its
 
 import importlib.metadata
 import inspect
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
@@ -93,13 +92,7 @@ class Client(protobuf.Loops):
         self._open = open_channel
 
     async def connect(self, count: int) -> list[float]:
-        took = []
-        for _ in range(count):
-            start = time.perf_counter()
-            async with self._open() as channel:
-                await self.echo_by([calls(channel)["echo"]], 1)
-                took.append(time.perf_counter() - start)
-        return took
+        return await self.connect_by(self._open, calls, count)
 
     @asynccontextmanager
     async def idle(self, count: int) -> AsyncIterator[None]:
