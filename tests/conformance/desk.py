@@ -124,6 +124,38 @@ def ruled_by(connection_type: type[Connection]) -> Serve:
     return serving(Server)
 
 
+def agreeing(
+    on: Callable[[WireLimits, Sequence[MessageShape]], tuple[WireLimits, Sequence[MessageShape]]],
+) -> Serve:
+    """With a core that takes something else to be agreed on than was."""
+
+    class Core(Connection):
+        def native(
+            self,
+            peer_limits: WireLimits,
+            shapes: Sequence[MessageShape],
+            codec: Codec | None = None,
+        ) -> list[Event]:
+            return super().native(*on(peer_limits, shapes), codec)
+
+    return ruled_by(Core)
+
+
+def with_limits(**limits: int) -> Serve:
+    """Takes the client to have announced these."""
+    return agreeing(lambda announced, shapes: (replace(announced, **limits), shapes))
+
+
+def with_values_of(max_value_bytes: int) -> Serve:
+    """Puts together values of so many bytes, whatever it said."""
+    return agreeing(
+        lambda announced, shapes: (
+            announced,
+            [replace(shape, max_value_bytes=max_value_bytes) for shape in shapes],
+        )
+    )
+
+
 def serving(server_type: type[avrpc.Server]) -> Serve:
     """With another server."""
     server = ConformanceServer(

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +7,7 @@ from trio.testing import MockClock
 
 from avrpc.call import ItemReceiver
 from avrpc.conformance.serving import ConformanceServer
-from avrpc.wire import Codec, Connection, Event, MessageShape, WireLimits
-from tests.conformance.desk import Serve, fails, mute, names, ruled_by, table
+from tests.conformance.desk import Serve, fails, mute, names, table, with_limits
 
 
 @pytest.mark.parametrize("name", names("credit"))
@@ -18,32 +15,17 @@ async def test_case_fails_with_a_mute_server(name: str, autojump_clock: MockCloc
     await fails(name, mute)
 
 
-def with_window(size: int) -> Serve:
-    """Takes the client's window for one of that size."""
-
-    class Core(Connection):
-        def native(
-            self,
-            peer_limits: WireLimits,
-            shapes: Sequence[MessageShape],
-            codec: Codec | None = None,
-        ) -> list[Event]:
-            return super().native(replace(peer_limits, window_bytes=size), shapes, codec)
-
-    return ruled_by(Core)
-
-
 def windows_that_are_overrun() -> Serve:
-    return with_window(2**30)
+    return with_limits(window_bytes=2**30)
 
 
 def windows_overrun_by_an_item() -> Serve:
     """It sends an item more than it may, as it counts the frame that brings it to 0 wrongly."""
-    return with_window(1024 + 5003)
+    return with_limits(window_bytes=1024 + 5003)
 
 
 def windows_half_used() -> Serve:
-    return with_window(512)
+    return with_limits(window_bytes=512)
 
 
 @table(

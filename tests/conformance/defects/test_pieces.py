@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +8,7 @@ from trio.testing import MockClock
 import avrpc
 from avrpc.conformance.serving import ConformanceServer
 from avrpc.conformance.trace import Frame
-from avrpc.wire import Codec, Connection, Event, MessageShape, StatusCode, WireLimits, encode_long
+from avrpc.wire import Connection, StatusCode, encode_long
 from avrpc.wire.calls import Call
 from avrpc.wire.frames import MORE, Kind
 from avrpc.wire.incoming import Incoming
@@ -19,31 +17,17 @@ from tests.conformance.desk import (
     fails,
     mute,
     names,
-    ruled_by,
     sending,
     serving,
     table,
+    with_limits,
+    with_values_of,
 )
 
 
 @pytest.mark.parametrize("name", names("pieces"))
 async def test_case_fails_with_a_mute_server(name: str, autojump_clock: MockClock) -> None:
     await fails(name, mute)
-
-
-def with_limits(**limits: int) -> Serve:
-    """Takes the client to have announced these."""
-
-    class Core(Connection):
-        def native(
-            self,
-            peer_limits: WireLimits,
-            shapes: Sequence[MessageShape],
-            codec: Codec | None = None,
-        ) -> list[Event]:
-            return super().native(replace(peer_limits, **limits), shapes, codec)
-
-    return ruled_by(Core)
 
 
 def frames_of_the_default_size() -> Serve:
@@ -60,32 +44,11 @@ def values_of_any_size() -> Serve:
 
 def limits_below_what_is_said() -> Serve:
     """Announces one limit of values, and goes by a lower one."""
-
-    class Core(Connection):
-        def native(
-            self,
-            peer_limits: WireLimits,
-            shapes: Sequence[MessageShape],
-            codec: Codec | None = None,
-        ) -> list[Event]:
-            lower = [replace(shape, max_value_bytes=4_000_000) for shape in shapes]
-            return super().native(peer_limits, lower, codec)
-
-    return ruled_by(Core)
+    return with_values_of(4_000_000)
 
 
 def limits_that_nobody_looks_at() -> Serve:
-    class Core(Connection):
-        def native(
-            self,
-            peer_limits: WireLimits,
-            shapes: Sequence[MessageShape],
-            codec: Codec | None = None,
-        ) -> list[Event]:
-            higher = [replace(shape, max_value_bytes=2**30) for shape in shapes]
-            return super().native(peer_limits, higher, codec)
-
-    return ruled_by(Core)
+    return with_values_of(2**30)
 
 
 def half_values_that_keep_their_place() -> Serve:
